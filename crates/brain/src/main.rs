@@ -1,0 +1,28 @@
+//! The process `aether-brain`.
+
+use std::process::ExitCode;
+
+use aether_brain::{Options, Parts, Service, Settings};
+use aether_telemetry::{fatal, init, shutdown_signal};
+use tokio_util::sync::CancellationToken;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    run().await.map_or_else(|error| fatal("aether-brain", &*error), |()| ExitCode::SUCCESS)
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    // Fails only where a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let settings = aether_settings::load(Settings::read)?;
+    let _telemetry = init(&settings.telemetry, "brain", env!("CARGO_PKG_VERSION"))?;
+    let shutdown = CancellationToken::new();
+    let signal = shutdown_signal();
+    let stop = shutdown.clone();
+    tokio::spawn(async move {
+        signal.await;
+        stop.cancel();
+    });
+    let parts = Parts::connect(&settings).await?;
+    Ok(Service::new(Options::from(&settings), parts).run(shutdown).await?)
+}

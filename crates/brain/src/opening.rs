@@ -1,0 +1,91 @@
+//! The opening message of a turn, checked once.
+
+use aether_proto::{AgentId, BrainInput, ErrorCode, Open, PersonId, SessionId, TenantId, TurnId, brain_input};
+
+/// The longest text that a person may say or write in one turn, in bytes.
+pub const MAX_WORDS: usize = 16 * 1024;
+
+/// A turn as it was opened.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    pub tenant: TenantId,
+    pub agent: AgentId,
+    pub session: SessionId,
+    pub turn: TurnId,
+    pub generation: u32,
+    /// `None` when nobody in particular speaks; then nothing is recalled.
+    pub person: Option<PersonId>,
+    pub person_name: String,
+    pub room: String,
+    pub words: String,
+}
+
+impl Opening {
+    pub fn read(tenant: &TenantId, agent: &AgentId, input: &BrainInput) -> Result<Self, aether_proto::Error> {
+        let Some(brain_input::Input::Open(open)) = &input.input else {
+            return Err(invalid("a brain.request call begins with open"));
+        };
+        let Open { session_id, turn_id, generation, person_id, person_name, room, words, .. } = open;
+        check_words(words)?;
+        let person = match person_id.as_str() {
+            "" => None,
+            id => Some(PersonId::new(id).map_err(invalid)?),
+        };
+        Ok(Self {
+            tenant: tenant.clone(),
+            agent: agent.clone(),
+            session: session_id.parse().map_err(invalid)?,
+            turn: turn_id.parse().map_err(invalid)?,
+            generation: *generation,
+            person,
+            person_name: person_name.clone(),
+            room: room.clone(),
+            words: words.clone(),
+        })
+    }
+}
+
+pub fn check_words(words: &str) -> Result<(), aether_proto::Error> {
+    match words.len() {
+        0..=MAX_WORDS => Ok(()),
+        length => Err(invalid(format_args!("{length} bytes are more than the {MAX_WORDS} that one turn may have"))),
+    }
+}
+
+pub fn invalid(reason: impl std::fmt::Display) -> aether_proto::Error {
+    ErrorCode::InvalidArgument.error(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(open: Open) -> Result<Opening, aether_proto::Error> {
+        let input = BrainInput { input: Some(brain_input::Input::Open(open)) };
+        Opening::read(&TenantId::new("t").unwrap(), &AgentId::new("a").unwrap(), &input)
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_opening_is_said() {
+        let good = Open {
+            session_id: SessionId::generate().to_string(),
+            turn_id: TurnId::generate().to_string(),
+            person_id: "ada".into(),
+            ..Open::default()
+        };
+        assert!(read(good.clone()).is_ok());
+        assert!(read(Open { person_id: String::new(), ..good.clone() }).unwrap().person.is_none());
+        for (open, reason) in [
+            (Open { session_id: "x".into(), ..good.clone() }, "session id is not a UUID"),
+            (Open { turn_id: String::new(), ..good.clone() }, "turn id is not a UUID"),
+            (Open { person_id: "a\nb".into(), ..good.clone() }, "person id contains the control character U+000A"),
+            (
+                Open { words: "x".repeat(MAX_WORDS + 1), ..good },
+                "16385 bytes are more than the 16384 that one turn may have",
+            ),
+        ] {
+            let error = read(open).unwrap_err();
+            assert_eq!((error.code.as_str(), error.message.as_str()), ("invalid_argument", reason));
+        }
+    }
+}

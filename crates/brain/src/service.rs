@@ -1,0 +1,138 @@
+//! The service from start to stop.
+
+use std::sync::Arc;
+
+use aether_bus::{Bus, ServiceOptions};
+use aether_proto::subject;
+use aether_store::Store;
+use aether_telemetry::{Health, HttpServer, ServeError, http_router};
+use futures::TryFutureExt as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::mind::Mind;
+use crate::{Options, Settings, embed, health, raw_completion, turn, turn_log};
+
+const NAME: &str = "brain";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Why the service can't start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("LLM_ENDPOINT is not a URL")]
+    Endpoint(#[from] url::ParseError),
+    #[error("the language model's client can't be prepared")]
+    Llm(#[from] aether_llm::Error),
+    #[error("the connection to Postgres can't be prepared")]
+    Store(#[from] aether_store::ConnectError),
+    #[error("the connection to NATS can't be prepared")]
+    Bus(#[from] aether_bus::ConnectError),
+    #[error("the service can't be registered on the bus")]
+    Register(#[from] aether_bus::StartError),
+    #[error(transparent)]
+    Http(#[from] ServeError),
+}
+
+/// What the service works with. All are there at once; whether the servers behind them answer is another matter.
+pub struct Parts {
+    pub bus: Bus,
+    pub store: Store,
+    pub llm: aether_llm::Client,
+    pub http: HttpServer,
+}
+
+impl Parts {
+    pub async fn connect(settings: &Settings) -> Result<Self, Error> {
+        let http = HttpServer::bind(settings.http.bind).await?;
+        let bus = Bus::connect(aether_bus::Options {
+            user: settings.nats.user.clone(),
+            password: settings.nats.password.as_ref().map(|password| password.expose().to_owned()),
+            ..aether_bus::Options::new(settings.nats.url.expose(), NAME)
+        })
+        .await?;
+        let store = Store::connect(&aether_store::Options::new(settings.postgres.url.expose()))?;
+        let llm = aether_llm::Client::new(llm_options(&settings.llm)?)?;
+        Ok(Self { bus, store, llm, http })
+    }
+}
+
+fn llm_options(settings: &aether_settings::LlmSettings) -> Result<aether_llm::Options, url::ParseError> {
+    let dialect = match settings.dialect {
+        aether_settings::Dialect::Ollama => aether_llm::Dialect::Ollama,
+        aether_settings::Dialect::OpenAi => aether_llm::Dialect::OpenAi,
+    };
+    let defaults = aether_llm::Options::new(settings.endpoint.expose().parse()?, dialect, &settings.model);
+    Ok(aether_llm::Options {
+        api_key: settings.api_key.as_ref().map(|key| key.expose().to_owned()),
+        context_tokens: Some(settings.context_tokens),
+        deadlines: aether_llm::Deadlines {
+            first_token: settings.first_token_timeout,
+            idle: settings.idle_timeout,
+            ..defaults.deadlines
+        },
+        ..defaults
+    })
+}
+
+/// The brain, ready to [`run`](Service::run).
+pub struct Service {
+    options: Options,
+    parts: Parts,
+    health: Health,
+}
+
+impl Service {
+    pub fn new(options: Options, parts: Parts) -> Self {
+        Self { options, parts, health: Health::new(NAME, VERSION) }
+    }
+
+    /// How the service is; a clone that stays valid while it runs.
+    pub fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    /// Answers until `shutdown`, then finishes what was begun. It takes calls from the first moment: what is missing becomes
+    /// an error, or an answer without it, of the call that needs it.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        let Self { options, parts: Parts { bus, store, llm, http }, health } = self;
+        let (nats, model) = (health.part("nats"), health.part("llm"));
+        let (postgres, memory) = (health.optional_part("postgres"), health.optional_part("memory"));
+        let mind = Arc::new(Mind::new(options, llm, store));
+        let keep_remembering = async {
+            mind.memory.load(&mind.options.embedding, &mind.store, &memory).await;
+            std::future::pending().await
+        };
+        tokio::select! {
+            result = async {
+                tokio::try_join!(http.run(http_router(health), shutdown.clone()).err_into(), answer(&bus, &mind, &shutdown))
+            } => result.map(|_| ()),
+            never = health::watch_nats(&bus, &nats) => match never {},
+            never = health::watch_llm(&mind.llm, &model) => match never {},
+            never = health::watch_postgres(&mind.store, &postgres) => match never {},
+            never = keep_remembering => never,
+        }
+    }
+}
+
+/// Answers calls and follows the turn log until `shutdown`.
+async fn answer(bus: &Bus, mind: &Arc<Mind>, shutdown: &CancellationToken) -> Result<(), Error> {
+    let description = ServiceOptions {
+        name: NAME.to_owned(),
+        version: VERSION.to_owned(),
+        description: format!("thinks with {}", mind.llm.options().model),
+        max_calls: mind.options.max_calls,
+    };
+    let (turns, completions, memory) = (Arc::clone(mind), Arc::clone(mind), mind.memory.clone());
+    let running = bus
+        .service(description)
+        .call(subject::BRAIN_REQUEST, move |call| turn::serve(Arc::clone(&turns), call))
+        .call(subject::LLM_REQUEST, move |call| raw_completion::serve(Arc::clone(&completions), call))
+        .request(subject::EMBED_REQUEST, move |_context, request| embed::serve(memory.clone(), request))
+        .start()
+        .await?;
+    let consumer = turn_log::follow(bus, mind);
+    shutdown.cancelled().await;
+    // The log is followed to the last, so that what these turns say is written by this process if it still can be.
+    running.stop(mind.options.drain).await;
+    consumer.stop().await;
+    Ok(())
+}

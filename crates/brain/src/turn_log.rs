@@ -1,0 +1,48 @@
+//! The durable turn log, followed into the store. An entry may come twice and out of order: its row has a unique key.
+
+use std::sync::Arc;
+
+use aether_bus::{Bus, ConsumeError, ConsumeOptions, Consumer, Context, DurableStream};
+use aether_memory::RememberError;
+use aether_proto::TurnLogEntry;
+use aether_proto::turn_log_entry::Step;
+use aether_store::ApplyError;
+use aether_telemetry::with_causes;
+
+use crate::mind::Mind;
+
+/// Entries that may wait for another attempt before the log stands still. Rows are written whether or not there is a sentence
+/// model, so a missing one holds up only what it is needed for.
+const WAITING: u16 = 1000;
+
+/// Follows the log until the consumer is dropped.
+pub fn follow(bus: &Bus, mind: &Arc<Mind>) -> Consumer {
+    let mind = Arc::clone(mind);
+    let options = ConsumeOptions { in_flight: WAITING, ..ConsumeOptions::new(DurableStream::Turns, "brain") };
+    bus.consume(options, move |context, entry| write(Arc::clone(&mind), context, entry))
+}
+
+async fn write(mind: Arc<Mind>, context: Context, entry: TurnLogEntry) -> Result<(), ConsumeError> {
+    let Context { tenant, agent, .. } = &context;
+    let Some(memory) = mind.memory.get() else {
+        let rows = async {
+            let mut transaction = mind.store.tenant(tenant).await?;
+            transaction.apply_turn_log_entry(agent, &entry).await?;
+            Ok::<_, ApplyError>(transaction.commit().await?)
+        };
+        return match rows.await {
+            // Comes again until it can be embedded, too.
+            Ok(()) if matches!(entry.step, Some(Step::UserCommitted(_))) => {
+                Err(ConsumeError::Retry("the sentence model is not loaded yet".to_owned()))
+            }
+            Ok(()) => Ok(()),
+            Err(error @ ApplyError::Malformed(_)) => Err(ConsumeError::Reject(error.to_string())),
+            Err(error) => Err(ConsumeError::Retry(with_causes(&error))),
+        };
+    };
+    match memory.remember(tenant, agent, &entry).await {
+        Ok(_) => Ok(()),
+        Err(error @ RememberError::Malformed(_)) => Err(ConsumeError::Reject(error.to_string())),
+        Err(error) => Err(ConsumeError::Retry(with_causes(&error))),
+    }
+}

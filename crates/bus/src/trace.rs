@@ -1,0 +1,20 @@
+//! The trace that a message belongs to, in and out of its headers.
+
+use async_nats::HeaderMap;
+use tracing::Span;
+
+use crate::headers::TRACE_PARENT;
+
+pub(crate) fn write(headers: &mut HeaderMap) {
+    aether_telemetry::inject(&mut |name, value| {
+        if name == "traceparent" {
+            headers.insert(TRACE_PARENT, value);
+        }
+    });
+}
+
+/// `span` as a child of the span in which the message was sent.
+pub(crate) fn continue_in(span: Span, headers: &HeaderMap) -> Span {
+    let traceparent = headers.get(TRACE_PARENT).map(|value| value.as_str());
+    aether_telemetry::span_from_remote(span, traceparent)
+}

@@ -1,0 +1,285 @@
+//! A person in a room, played by this program: joins through LiveKit like any client, speaks samples in real time, hears the
+//! agent and reads the client events.
+
+use std::time::Duration;
+
+use aether_audio::{ROOM_HZ, level, samples_in_ms};
+use aether_livekit::{
+    AudioFrame, LocalAudioTrack, NativeAudioSource, NativeAudioStream, ParticipantKind, RemoteTrack, Room, RoomEvent,
+    RoomOptions, TrackPublishOptions,
+};
+use aether_proto::{AgentState, ClientEvent, client_event};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use crate::Error;
+
+/// Where the agent publishes client events.
+const EVENTS_TOPIC: &str = "aether.events";
+/// What counts as sound, on both sides of the measurement.
+const AUDIBLE_DBFS: f32 = -45.0;
+/// Short, because it is part of what is measured.
+const MICROPHONE_QUEUE_MS: u32 = 10;
+/// Silence kept after the last audible frame of an answer.
+const TAIL: Duration = Duration::from_millis(300);
+
+/// What came of one question.
+#[derive(Debug, Clone, Default)]
+pub struct Exchange {
+    /// What the agent understood.
+    pub heard: String,
+    pub answer: String,
+    pub turn_id: String,
+    pub metrics: aether_proto::TurnMetrics,
+    /// From the last audible sample that left the microphone to the first audible frame that came back.
+    pub total: Option<Duration>,
+    /// 48 kHz mono, from the first audible frame on.
+    pub audio: Vec<i16>,
+    /// `completed`, `interrupted` or `error`.
+    pub end: String,
+    /// What the agent reported on the way.
+    pub notices: Vec<String>,
+}
+
+/// Somebody who is in a room and whose microphone is on.
+pub struct Person {
+    room: Room,
+    speech: mpsc::Sender<Vec<i16>>,
+    /// When the last audible frame of what was said had left the microphone.
+    last_spoken: watch::Receiver<Option<Instant>>,
+    sound: mpsc::Receiver<(Instant, Vec<i16>)>,
+    events: mpsc::Receiver<ClientEvent>,
+    identity: String,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Person {
+    /// Joins and waits until the agent is there and listens to us.
+    pub async fn join(url: &str, token: &str, patience: Duration) -> Result<Self, Error> {
+        let failed = |error: aether_livekit::Error| Error::Input(format!("the room can't be joined: {error}"));
+        let (room, room_events) = Room::connect(url, token, RoomOptions::default()).await.map_err(failed)?;
+        let source = NativeAudioSource::new(ROOM_HZ, 1, MICROPHONE_QUEUE_MS).map_err(failed)?;
+        let track = LocalAudioTrack::create_audio_track("microphone", &source).map_err(failed)?;
+        // Without discontinuous transmission: silence is sent as silence, as the measurement needs it.
+        let options = TrackPublishOptions { dtx: false, ..TrackPublishOptions::default() };
+        room.local_participant().publish_track(&track, options).await.map_err(failed)?;
+
+        let (speech, speech_in) = mpsc::channel(1);
+        let (spoken, last_spoken) = watch::channel(None);
+        let (sound_out, sound) = mpsc::channel(6_000);
+        let (events_out, events) = mpsc::channel(4_096);
+        let identity = room.local_participant().identity().as_str().to_owned();
+        let tasks = vec![
+            tokio::spawn(microphone(source, speech_in, spoken)),
+            tokio::spawn(ears(room_events, sound_out, events_out)),
+        ];
+        let mut person = Self { room, speech, last_spoken, sound, events, identity, tasks };
+        match timeout(patience, person.agent_listens()).await {
+            Ok(Ok(())) => Ok(person),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Error::Input(format!(
+                "no agent came and listened within {} s: look at `aether status` and at the agent's log",
+                patience.as_secs()
+            ))),
+        }
+    }
+
+    /// Waits until the agent has greeted and listens.
+    async fn agent_listens(&mut self) -> Result<(), Error> {
+        loop {
+            let present =
+                self.room.remote_participants().into_values().find(|one| one.kind() == ParticipantKind::Agent);
+            let state = present.and_then(|agent| agent.attribute("lk.agent.state"));
+            if state.as_deref() == Some("listening") {
+                return Ok(());
+            }
+            // Every change of the agent's state is also an event.
+            if timeout(Duration::from_millis(200), self.events.recv()).await.is_ok_and(|event| event.is_none()) {
+                return Err(left());
+            }
+        }
+    }
+
+    /// Says something and returns what came back, at most after `patience`.
+    pub async fn ask(&mut self, samples: Vec<i16>, patience: Duration) -> Result<Exchange, Error> {
+        while self.sound.try_recv().is_ok() {}
+        self.speech.send(samples).await.map_err(|_| left())?;
+        let mut exchange = Exchange::default();
+        timeout(patience, self.follow(&mut exchange)).await.map_err(|_| {
+            let so_far =
+                if exchange.heard.is_empty() { "nothing was understood" } else { "the question was understood" };
+            Error::Input(format!("no complete answer within {} s ({so_far})", patience.as_secs()))
+        })??;
+        self.hear_out(&mut exchange).await;
+        Ok(exchange)
+    }
+
+    async fn follow(&mut self, exchange: &mut Exchange) -> Result<(), Error> {
+        loop {
+            tokio::select! {
+                event = self.events.recv() => {
+                    if self.take(event.ok_or_else(left)?, exchange) {
+                        return Ok(());
+                    }
+                }
+                sound = self.sound.recv() => {
+                    let (at, frame) = sound.ok_or_else(left)?;
+                    self.hear(at, frame, exchange);
+                }
+            }
+        }
+    }
+
+    /// The answer's end is known before its last frames have arrived.
+    async fn hear_out(&mut self, exchange: &mut Exchange) {
+        while let Ok(Some((at, frame))) = timeout(TAIL, self.sound.recv()).await {
+            let silent = !audible(&frame);
+            self.hear(at, frame, exchange);
+            let tail = samples_in_ms(ROOM_HZ, TAIL.as_millis() as u32);
+            if silent && exchange.audio.len() >= tail && !audible(&exchange.audio[exchange.audio.len() - tail..]) {
+                return;
+            }
+        }
+    }
+
+    fn hear(&self, at: Instant, frame: Vec<i16>, exchange: &mut Exchange) {
+        let Some(spoken) = *self.last_spoken.borrow() else { return };
+        if exchange.total.is_none() {
+            if !audible(&frame) || at <= spoken {
+                return;
+            }
+            exchange.total = Some(at - spoken);
+        }
+        exchange.audio.extend(frame);
+    }
+
+    /// True when the turn is over.
+    fn take(&self, event: ClientEvent, exchange: &mut Exchange) -> bool {
+        match event.event {
+            Some(client_event::Event::Transcript(transcript)) => {
+                if transcript.r#final && transcript.speaker == self.identity {
+                    exchange.heard = join_words(&exchange.heard, &transcript.text);
+                }
+            }
+            Some(client_event::Event::TextChunk(chunk)) => {
+                // An answer to the first half of a question that was interrupted by the second is no answer.
+                if exchange.turn_id != event.turn_id {
+                    exchange.turn_id = event.turn_id;
+                    exchange.answer.clear();
+                }
+                exchange.answer.push_str(&chunk.text);
+            }
+            Some(client_event::Event::TurnMetrics(metrics)) => exchange.metrics = metrics,
+            Some(client_event::Event::Status(status)) => exchange.notices.push(status.message),
+            Some(client_event::Event::Error(error)) => {
+                exchange.notices.push(error.to_string());
+                exchange.end = "error".to_owned();
+            }
+            Some(client_event::Event::StreamEnd(end)) if end.reason == "completed" => {
+                if exchange.end.is_empty() {
+                    exchange.end = end.reason;
+                }
+                return !exchange.heard.is_empty();
+            }
+            Some(client_event::Event::AgentState(state)) => {
+                // After an error the apology, if it can be spoken at all, ends in listening.
+                return exchange.end == "error" && state.state() == AgentState::Listening;
+            }
+            _ => {}
+        }
+        false
+    }
+
+    /// Leaves the room.
+    pub async fn leave(self) {
+        self.room.close().await;
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// Sends silence, and in it what is to be said, at the pace of the source.
+async fn microphone(
+    source: NativeAudioSource,
+    mut speech: mpsc::Receiver<Vec<i16>>,
+    spoken: watch::Sender<Option<Instant>>,
+) {
+    let frame_samples = samples_in_ms(ROOM_HZ, 10);
+    let silence = vec![0; frame_samples];
+    loop {
+        match speech.try_recv() {
+            Err(mpsc::error::TryRecvError::Empty) => {
+                if capture(&source, &silence).await.is_err() {
+                    return;
+                }
+            }
+            Err(mpsc::error::TryRecvError::Disconnected) => return,
+            Ok(samples) => {
+                spoken.send_replace(None);
+                let mut last = None;
+                for frame in samples.chunks(frame_samples) {
+                    if capture(&source, frame).await.is_err() {
+                        return;
+                    }
+                    if audible(frame) {
+                        last = Some(Instant::now());
+                    }
+                }
+                spoken.send_replace(last.or_else(|| Some(Instant::now())));
+            }
+        }
+    }
+}
+
+async fn capture(source: &NativeAudioSource, frame: &[i16]) -> Result<(), aether_livekit::Error> {
+    source.capture_frame(&AudioFrame::mono(frame.to_vec(), ROOM_HZ)).await
+}
+
+/// Takes what the room brings: the agent's sound and its client events.
+async fn ears(
+    mut room: mpsc::Receiver<RoomEvent>,
+    sound: mpsc::Sender<(Instant, Vec<i16>)>,
+    events: mpsc::Sender<ClientEvent>,
+) {
+    while let Some(event) = room.recv().await {
+        match event {
+            RoomEvent::TrackSubscribed { track: RemoteTrack::Audio(track), participant, .. }
+                if participant.kind() == ParticipantKind::Agent =>
+            {
+                let Ok(mut stream) = NativeAudioStream::new(&track, ROOM_HZ, 1, 10) else { continue };
+                let sound = sound.clone();
+                tokio::spawn(async move {
+                    while let Some(frame) = stream.next().await {
+                        if sound.send((Instant::now(), frame.data)).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            RoomEvent::DataReceived { payload, topic: Some(topic), .. } if topic == EVENTS_TOPIC => {
+                // An event that this version can't read is for a newer one.
+                if let Ok(event) = serde_json::from_slice(&payload)
+                    && events.send(event).await.is_err()
+                {
+                    return;
+                }
+            }
+            RoomEvent::Disconnected { .. } => return,
+            _ => {}
+        }
+    }
+}
+
+fn audible(frame: &[i16]) -> bool {
+    level::rms_dbfs_pcm16(frame) > AUDIBLE_DBFS
+}
+
+fn join_words(before: &str, after: &str) -> String {
+    if before.is_empty() { after.to_owned() } else { format!("{before} {after}") }
+}
+
+fn left() -> Error {
+    Error::Input("the room was closed, or the connection to it was lost".to_owned())
+}

@@ -1,0 +1,231 @@
+use std::collections::BTreeMap;
+
+use aether_models::ModelStore;
+use aether_settings::{Row, Source};
+use aether_supervisor::{Component, Error as PartError, Layout, Probe, Secrets, part};
+
+/// Ports of the parts that `aether up` starts; the settings' defaults name the same.
+const NATS: u16 = 4222;
+const REDIS: u16 = 6379;
+const POSTGRES: u16 = 5432;
+const LIVEKIT: u16 = 7880;
+const LIVEKIT_TCP: u16 = 7881;
+const LIVEKIT_UDP: u16 = 7882;
+const LLM: u16 = 11435;
+/// Where Ollama listens when nobody says otherwise.
+const OLLAMA: &str = "http://127.0.0.1:11434";
+
+/// Aether's services and their programs, which lie beside this one.
+pub const SERVICES: [(&str, &str); 3] = [("brain", "aether-brain"), ("tts", "aether-tts"), ("agent", "aether-agent")];
+
+/// What is to be started, what is there already, and what the services must be told.
+#[derive(Debug)]
+pub struct Plan {
+    pub start: Vec<Component>,
+    pub used: Vec<Used>,
+    /// For the services; holds secrets.
+    pub environment: BTreeMap<String, String>,
+    /// Things a person should know.
+    pub notes: Vec<String>,
+}
+
+/// A part that the settings name: it is used, never started or stopped.
+#[derive(Debug, Clone)]
+pub struct Used {
+    pub name: &'static str,
+    /// Without password.
+    pub url: String,
+    /// Who says so: the name of the variable or of the key in `aether.toml`.
+    pub named_by: String,
+    pub probe: Probe,
+}
+
+impl Plan {
+    /// A part whose URL is written in the environment or in `aether.toml` is used; each other one is started here.
+    /// Creating the database takes a second the first time: call it off the runtime's threads.
+    pub fn make(
+        layout: &Layout,
+        rows: &[Row],
+        exposed: impl Fn(&str) -> Option<String>,
+        secrets: &Secrets,
+    ) -> Result<Self, PartError> {
+        let mut plan = Self { start: Vec::new(), used: Vec::new(), environment: BTreeMap::new(), notes: Vec::new() };
+        plan.tell("AETHER_HOME", layout.home().display().to_string());
+        if let Ok(espeak) = layout.program("espeak-ng", "set AETHER_ESPEAK to its path") {
+            plan.tell("AETHER_ESPEAK", espeak.display().to_string());
+        }
+
+        if let Some(row) = written(rows, "postgres.url") {
+            plan.uses("postgres", row, &exposed, Probe::Postgres);
+        } else {
+            let postgres = part::Postgres {
+                port: POSTGRES,
+                state: layout.state("postgres"),
+                password: secrets.postgres_password.clone(),
+                durable: true,
+                log: layout.log("postgres"),
+            };
+            let component = postgres.component(layout)?;
+            let password = &secrets.postgres_service_password;
+            plan.tell("POSTGRES_URL", format!("postgres://aether_service:{password}@127.0.0.1:{POSTGRES}/aether"));
+            plan.tell("POSTGRES_OWNER_URL", component.url.clone());
+            plan.start.push(component);
+        }
+
+        if let Some(row) = written(rows, "redis.url") {
+            plan.uses("redis", row, &exposed, Probe::Redis);
+        } else {
+            let redis = part::Redis { port: REDIS, state: layout.state("redis"), log: layout.log("redis") };
+            plan.starts("REDIS_URL", redis.component(layout)?);
+        }
+
+        if let Some(row) = written(rows, "nats.url") {
+            plan.uses("nats", row, &exposed, Probe::Nats);
+        } else {
+            let nats = part::Nats { port: NATS, state: layout.state("nats"), log: layout.log("nats") };
+            plan.starts("NATS_URL", nats.component(layout)?);
+        }
+
+        if let Some(row) = written(rows, "livekit.url") {
+            // Its HTTP side is on the same port under the other scheme.
+            plan.uses("livekit", row, &exposed, |url| Probe::Http(url.replacen("ws", "http", 1)));
+        } else {
+            let livekit = part::LiveKit {
+                port: LIVEKIT,
+                rtc_tcp_port: LIVEKIT_TCP,
+                rtc_udp_port: LIVEKIT_UDP,
+                config: layout.run("livekit.yaml"),
+                log: layout.log("livekit"),
+            };
+            plan.tell("LIVEKIT_API_KEY", secrets.livekit_api_key.clone());
+            plan.tell("LIVEKIT_API_SECRET", secrets.livekit_api_secret.clone());
+            plan.starts("LIVEKIT_URL", livekit.component(layout, secrets)?);
+        }
+
+        let ollama = rows.iter().any(|row| row.name == "llm.dialect" && row.value.as_deref() == Some("ollama"));
+        match written(rows, "llm.endpoint") {
+            Some(row) => {
+                let path = if ollama { "api/version" } else { "models" };
+                plan.uses("llm", row, &exposed, |url| Probe::Http(format!("{}/{path}", url.trim_end_matches('/'))));
+            }
+            None if ollama => {
+                let named_by = rows.iter().find(|row| row.name == "llm.dialect").map_or_else(String::new, said_by);
+                let probe = Probe::Http(format!("{OLLAMA}/api/version"));
+                plan.used.push(Used { name: "llm", url: OLLAMA.to_owned(), named_by, probe });
+            }
+            None => plan.start_llm(layout, rows)?,
+        }
+        Ok(plan)
+    }
+
+    fn start_llm(&mut self, layout: &Layout, rows: &[Row]) -> Result<(), PartError> {
+        let wanted =
+            rows.iter().find(|row| row.name == "llm.model").and_then(|row| row.value.clone()).unwrap_or_default();
+        let store = ModelStore::new(layout.models());
+        let chosen = store.present_or_fallback(&wanted).map_or_else(|| wanted.clone(), |model| model.id.clone());
+        if chosen != wanted {
+            self.notes.push(format!(
+                "{wanted} is not installed, so the smaller {chosen} answers; `aether models get {wanted}` fetches it"
+            ));
+        }
+        let llm = part::Llm::new(LLM, layout.model(&chosen, "model.gguf"), &chosen, layout.log("llm"));
+        let component = llm.component(layout)?;
+        self.tell("LLM_ENDPOINT", format!("{}/v1", component.url));
+        self.tell("LLM_DIALECT", "openai".to_owned());
+        self.tell("LLM_MODEL", chosen);
+        self.start.push(component);
+        Ok(())
+    }
+
+    fn starts(&mut self, variable: &str, component: Component) {
+        self.tell(variable, component.url.clone());
+        self.start.push(component);
+    }
+
+    fn uses(
+        &mut self,
+        name: &'static str,
+        row: &Row,
+        exposed: &impl Fn(&str) -> Option<String>,
+        probe: impl FnOnce(String) -> Probe,
+    ) {
+        let url = row.value.clone().unwrap_or_default();
+        let whole = exposed(row.name).unwrap_or_else(|| url.clone());
+        self.used.push(Used { name, probe: probe(whole), url, named_by: said_by(row) });
+    }
+
+    fn tell(&mut self, name: &str, value: String) {
+        self.environment.insert(name.to_owned(), value);
+    }
+}
+
+fn written<'a>(rows: &'a [Row], key: &str) -> Option<&'a Row> {
+    rows.iter().find(|row| row.name == key && row.source != Source::Default)
+}
+
+fn said_by(row: &Row) -> String {
+    match row.source {
+        Source::Environment => row.env.to_owned(),
+        Source::File => format!("{} in aether.toml", row.name),
+        Source::Default => "the default".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use aether_settings::{Loader, describe};
+
+    use super::*;
+
+    /// A plan for a state folder of its own that shares the installed parts and models.
+    fn plan(environment: &[(&str, &str)], toml: Option<&str>) -> Plan {
+        let installed = Layout::find().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        symlink(installed.parts(), layout.parts()).unwrap();
+        symlink(installed.models(), layout.models()).unwrap();
+        layout.create().unwrap();
+        let variable =
+            |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let (rows, _) = describe(Loader::new(variable, toml));
+        Plan::make(&layout, &rows, |_| None, &Secrets::random()).unwrap()
+    }
+
+    fn started(plan: &Plan) -> Vec<&str> {
+        plan.start.iter().map(Component::name).collect()
+    }
+
+    #[test]
+    fn without_settings_everything_is_started_and_the_services_are_told_where() {
+        let plan = plan(&[], None);
+        assert_eq!(started(&plan), ["postgres", "redis", "nats", "livekit", "llm"]);
+        assert!(plan.used.is_empty());
+        for name in
+            ["POSTGRES_URL", "POSTGRES_OWNER_URL", "REDIS_URL", "NATS_URL", "LIVEKIT_API_SECRET", "LLM_ENDPOINT"]
+        {
+            assert!(plan.environment.contains_key(name), "{name}");
+        }
+        assert!(plan.environment["POSTGRES_URL"].starts_with("postgres://aether_service:"));
+    }
+
+    #[test]
+    fn a_part_that_the_settings_name_is_used_and_not_started() {
+        let environment = [("NATS_URL", "nats://bus.example:4222"), ("LLM_ENDPOINT", "http://model.example/v1")];
+        let plan = plan(&environment, Some("[redis]\nurl = \"redis://:hunter2@cache.example\"\n"));
+        assert_eq!(started(&plan), ["postgres", "livekit"]);
+        let used: Vec<_> = plan.used.iter().map(|used| (used.name, used.named_by.as_str())).collect();
+        assert_eq!(used, [("redis", "redis.url in aether.toml"), ("nats", "NATS_URL"), ("llm", "LLM_ENDPOINT")]);
+        assert!(plan.used.iter().all(|used| !used.url.contains("hunter2")));
+        // The services read these themselves.
+        assert!(!plan.environment.contains_key("NATS_URL"));
+    }
+
+    #[test]
+    fn ollama_is_used_where_the_dialect_asks_for_it() {
+        let plan = plan(&[("LLM_DIALECT", "ollama")], None);
+        assert_eq!(plan.used[0].url, OLLAMA);
+        assert!(!started(&plan).contains(&"llm"));
+    }
+}

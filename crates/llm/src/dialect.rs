@@ -1,0 +1,148 @@
+//! The two dialects and where they differ: path, request body, parser.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+use crate::{ChatRequest, Delta, Options, ParseError, ollama, openai};
+
+/// How a language model's server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// Ollama's own API.
+    Ollama,
+    /// The OpenAI-compatible API of llama.cpp, vLLM and others.
+    OpenAi,
+}
+
+/// The text names no dialect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{given:?} is not a dialect; use ollama or openai")]
+pub struct UnknownDialect {
+    pub given: String,
+}
+
+impl Dialect {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ollama => "ollama",
+            Self::OpenAi => "openai",
+        }
+    }
+
+    pub fn parser(self) -> Parser {
+        match self {
+            Self::Ollama => Parser::Ollama(ollama::Parser::default()),
+            Self::OpenAi => Parser::OpenAi(openai::Parser::default()),
+        }
+    }
+
+    pub(crate) fn chat_url(self, endpoint: &Url) -> Url {
+        self.url(endpoint, ["api", "chat"], ["chat", "completions"])
+    }
+
+    pub(crate) fn models_url(self, endpoint: &Url) -> Url {
+        self.url(endpoint, ["api", "tags"], ["models", ""])
+    }
+
+    pub(crate) fn chat_body(self, options: &Options, request: &ChatRequest) -> Value {
+        match self {
+            Self::Ollama => ollama::chat_body(options, request),
+            Self::OpenAi => openai::chat_body(options, request),
+        }
+    }
+
+    pub(crate) fn model_names(self, body: &Value) -> Option<Vec<String>> {
+        let (list, name) = match self {
+            Self::Ollama => ("models", "name"),
+            Self::OpenAi => ("data", "id"),
+        };
+        let models = body.get(list)?.as_array()?;
+        Some(models.iter().filter_map(|model| model.get(name)?.as_str().map(str::to_owned)).collect())
+    }
+
+    /// People write an OpenAI-compatible endpoint with and without its `/v1`; both are right.
+    fn url(self, endpoint: &Url, ollama: [&str; 2], openai: [&str; 2]) -> Url {
+        let base = endpoint.path().trim_end_matches('/');
+        let (prefix, parts) = match self {
+            Self::Ollama => (base.to_owned(), ollama),
+            Self::OpenAi if base.ends_with("/v1") => (base.to_owned(), openai),
+            Self::OpenAi => (format!("{base}/v1"), openai),
+        };
+        let mut url = endpoint.clone();
+        url.set_path(format!("{prefix}/{}", parts.join("/")).trim_end_matches('/'));
+        url
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Dialect {
+    type Err = UnknownDialect;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDialect> {
+        match text {
+            "ollama" => Ok(Self::Ollama),
+            "openai" => Ok(Self::OpenAi),
+            given => Err(UnknownDialect { given: given.to_owned() }),
+        }
+    }
+}
+
+/// The bytes of one answer, fed as they come, → deltas.
+#[derive(Debug)]
+pub enum Parser {
+    Ollama(ollama::Parser),
+    OpenAi(openai::Parser),
+}
+
+impl Parser {
+    /// Appends what `bytes` complete to `deltas`. Deltas found before an error are there, too.
+    pub fn push(&mut self, bytes: &[u8], deltas: &mut Vec<Delta>) -> Result<(), ParseError> {
+        match self {
+            Self::Ollama(parser) => parser.push(bytes, deltas),
+            Self::OpenAi(parser) => parser.push(bytes, deltas),
+        }
+    }
+
+    /// The bytes have ended: an answer that had not is [`ParseError::Truncated`].
+    pub fn finish(&mut self, deltas: &mut Vec<Delta>) -> Result<(), ParseError> {
+        match self {
+            Self::Ollama(parser) => parser.finish(deltas),
+            Self::OpenAi(parser) => parser.finish(deltas),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_may_end_in_a_slash_or_in_v1() {
+        let chat = |dialect: Dialect, endpoint: &str| dialect.chat_url(&endpoint.parse().unwrap()).to_string();
+        for endpoint in ["http://h:1", "http://h:1/", "http://h:1/v1", "http://h:1/v1/"] {
+            assert_eq!(chat(Dialect::OpenAi, endpoint), "http://h:1/v1/chat/completions");
+        }
+        assert_eq!(chat(Dialect::OpenAi, "https://h/proxy/v1"), "https://h/proxy/v1/chat/completions");
+        assert_eq!(chat(Dialect::Ollama, "http://h:1/"), "http://h:1/api/chat");
+        assert_eq!(Dialect::OpenAi.models_url(&"http://h:1".parse().unwrap()).as_str(), "http://h:1/v1/models");
+        assert_eq!(Dialect::Ollama.models_url(&"http://h:1".parse().unwrap()).as_str(), "http://h:1/api/tags");
+    }
+
+    #[test]
+    fn a_dialect_is_read_from_its_name() {
+        for dialect in [Dialect::Ollama, Dialect::OpenAi] {
+            assert_eq!(dialect.as_str().parse(), Ok(dialect));
+        }
+        assert_eq!("gemini".parse::<Dialect>(), Err(UnknownDialect { given: "gemini".into() }));
+    }
+}

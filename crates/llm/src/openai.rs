@@ -1,0 +1,185 @@
+//! The OpenAI-compatible dialect: server-sent events, each a JSON chunk, ended by `[DONE]`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::lines::Lines;
+use crate::{ChatRequest, Delta, FinishReason, Options, ParseError, Usage};
+
+pub(crate) fn chat_body(options: &Options, request: &ChatRequest) -> Value {
+    let mut body = json!({
+        "model": options.model,
+        "messages": request.messages,
+        "max_tokens": request.max_tokens,
+        "stream": true,
+        "stream_options": { "include_usage": true },
+    });
+    if let Some(temperature) = request.temperature {
+        body["temperature"] = json!(temperature);
+    }
+    if let Some(seed) = request.seed {
+        body["seed"] = json!(seed);
+    }
+    if !request.stop.is_empty() {
+        body["stop"] = json!(request.stop);
+    }
+    // Only llama.cpp knows these two, and other servers refuse what they don't know.
+    if let Some(slot) = request.slot {
+        body["id_slot"] = json!(slot);
+        body["cache_prompt"] = json!(true);
+    }
+    body
+}
+
+#[derive(Deserialize)]
+struct Chunk {
+    #[serde(default)]
+    model: Option<String>,
+    #[serde(default)]
+    choices: Vec<Choice>,
+    usage: Option<ChunkUsage>,
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    delta: Option<ChoiceDelta>,
+    finish_reason: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct ChoiceDelta {
+    content: Option<String>,
+    reasoning_content: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ChunkUsage {
+    #[serde(default)]
+    prompt_tokens: u32,
+    #[serde(default)]
+    completion_tokens: u32,
+    prompt_tokens_details: Option<PromptTokensDetails>,
+}
+
+#[derive(Deserialize)]
+struct PromptTokensDetails {
+    cached_tokens: Option<u32>,
+}
+
+/// Reads `/v1/chat/completions`' answer. What comes after its end is ignored.
+#[derive(Debug, Default)]
+pub struct Parser {
+    lines: Lines,
+    events: Events,
+}
+
+/// What is known between two lines.
+#[derive(Debug, Default)]
+struct Events {
+    line: u64,
+    /// The data lines of the event that is being read. Bounded: a chunk is one data line with every known server.
+    data: Vec<u8>,
+    /// The usage chunk comes after the finish reason, so the end waits for `[DONE]`.
+    finish: Option<FinishReason>,
+    done: bool,
+}
+
+impl Parser {
+    pub fn push(&mut self, bytes: &[u8], deltas: &mut Vec<Delta>) -> Result<(), ParseError> {
+        let Self { lines, events } = self;
+        if events.done {
+            return Ok(());
+        }
+        lines.push(bytes, |line| events.read_line(line, deltas))
+    }
+
+    pub fn finish(&mut self, deltas: &mut Vec<Delta>) -> Result<(), ParseError> {
+        if let Some(line) = self.lines.finish() {
+            self.events.read_line(&line, deltas)?;
+        }
+        self.events.dispatch(deltas)?;
+        match self.events.finish {
+            _ if self.events.done => Ok(()),
+            // Some servers close the connection instead of sending `[DONE]`.
+            Some(reason) => {
+                self.events.end(reason, deltas);
+                Ok(())
+            }
+            None => Err(ParseError::Truncated),
+        }
+    }
+}
+
+impl Events {
+    fn read_line(&mut self, line: &[u8], deltas: &mut Vec<Delta>) -> Result<(), ParseError> {
+        self.line += 1;
+        if self.done {
+            return Ok(());
+        }
+        if line.is_empty() {
+            return self.dispatch(deltas);
+        }
+        let line = if self.line == 1 { line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line) } else { line };
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+        let (field, value) = line.split_at(colon);
+        let value = value.strip_prefix(b":").unwrap_or_default();
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        match field {
+            b"data" => {
+                if !self.data.is_empty() {
+                    self.data.push(b'\n');
+                }
+                self.data.extend_from_slice(value);
+                if self.data.len() > crate::lines::MAX_LINE_LENGTH {
+                    return Err(ParseError::LineTooLong);
+                }
+                Ok(())
+            }
+            // Not in the standard; llama.cpp's server has used it for failures in mid-answer.
+            b"error" => {
+                let error = serde_json::from_slice(value).unwrap_or(Value::Null);
+                Err(ParseError::reported(&error))
+            }
+            b"" | b"event" | b"id" | b"retry" => Ok(()),
+            _ => Err(ParseError::NotAnEvent { line: self.line }),
+        }
+    }
+
+    fn dispatch(&mut self, deltas: &mut Vec<Delta>) -> Result<(), ParseError> {
+        let data = std::mem::take(&mut self.data);
+        if data.is_empty() || self.done {
+            return Ok(());
+        }
+        if data.trim_ascii() == b"[DONE]" {
+            self.end(self.finish.unwrap_or(FinishReason::Stop), deltas);
+            return Ok(());
+        }
+        let chunk: Chunk = serde_json::from_slice(&data).map_err(|error| ParseError::not_json(self.line, &error))?;
+        if let Some(error) = &chunk.error {
+            return Err(ParseError::reported(error));
+        }
+        // We ask for one choice; a server that sends more repeats itself.
+        if let Some(choice) = chunk.choices.into_iter().next() {
+            let delta = choice.delta.unwrap_or_default();
+            deltas.extend(delta.reasoning_content.filter(|text| !text.is_empty()).map(Delta::Thinking));
+            deltas.extend(delta.content.filter(|text| !text.is_empty()).map(Delta::Text));
+            self.finish = choice.finish_reason.as_deref().map(FinishReason::from_wire).or(self.finish);
+        }
+        if let Some(usage) = chunk.usage {
+            deltas.push(Delta::Usage(Usage {
+                model: chunk.model.unwrap_or_default(),
+                input_tokens: usage.prompt_tokens,
+                output_tokens: usage.completion_tokens,
+                cached_input_tokens: usage.prompt_tokens_details.and_then(|details| details.cached_tokens),
+            }));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, reason: FinishReason, deltas: &mut Vec<Delta>) {
+        self.done = true;
+        deltas.push(Delta::Done(reason));
+    }
+}

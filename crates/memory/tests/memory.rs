@@ -1,0 +1,199 @@
+//! Remembering and recalling with the real model and the real database.
+
+#![expect(clippy::unwrap_used, reason = "a test without its parts has failed")]
+
+use std::time::{Duration, Instant};
+
+use aether_memory::{EmbedError, Embedder, EmbedderOptions, LoadError, Memory, Options, Question, RecallError, onnx};
+use aether_proto::turn_log_entry::Step;
+use aether_proto::{AgentId, AnswerChunk, Heard, PersonId, SessionId, TenantId, TurnId, TurnLogEntry, UserCommitted};
+use aether_store::{Applied, Store};
+use aether_testkit as testkit;
+
+fn embedder_options() -> EmbedderOptions {
+    let layout = testkit::layout();
+    let file = |name| layout.model("all-MiniLM-L6-v2", name);
+    EmbedderOptions::mini_lm(file("model.onnx"), file("tokenizer.json"))
+}
+
+fn embedder(options: &EmbedderOptions) -> Embedder {
+    let environment = onnx::environment(&testkit::layout().library("libonnxruntime.so")).unwrap();
+    Embedder::load(&environment, options).unwrap()
+}
+
+async fn database() -> (testkit::Postgres, Store) {
+    let server = testkit::postgres().await;
+    Store::migrate(&server.url, "secret").await.unwrap();
+    let host = server.url.rsplit_once('@').unwrap().1;
+    let mut options = aether_store::Options::new(format!("postgres://aether_service:secret@{host}"));
+    options.acquire_timeout = Duration::from_secs(10);
+    let store = Store::connect(&options).unwrap();
+    (server, store)
+}
+
+struct Person {
+    tenant: TenantId,
+    agent: AgentId,
+    person: PersonId,
+}
+
+fn person(tenant: &str, person: &str) -> Person {
+    Person {
+        tenant: TenantId::new(tenant).unwrap(),
+        agent: AgentId::new("aether").unwrap(),
+        person: PersonId::new(person).unwrap(),
+    }
+}
+
+impl Person {
+    fn question<'a>(&'a self, words: &'a str, except: &'a [TurnId]) -> Question<'a> {
+        Question { tenant: &self.tenant, agent: &self.agent, person: &self.person, words, except }
+    }
+
+    /// A whole turn of this person in a session of its own, each entry delivered twice.
+    async fn say(&self, memory: &Memory, words: &str, answer: &str) -> TurnId {
+        let (session, turn) = (SessionId::generate(), TurnId::generate());
+        let committed = UserCommitted {
+            room: "kitchen".to_owned(),
+            person_id: self.person.to_string(),
+            person_name: "Ada".to_owned(),
+            text: words.to_owned(),
+            modality: "voice".to_owned(),
+        };
+        let steps = [
+            Step::UserCommitted(committed),
+            Step::AnswerChunk(AnswerChunk { index: 0, text: answer.to_owned() }),
+            Step::Heard(Heard { text_bytes: u32::try_from(answer.len()).unwrap() }),
+        ];
+        for (sequence, step) in (0..).zip(steps) {
+            let entry = TurnLogEntry {
+                session_id: session.to_string(),
+                turn_id: turn.to_string(),
+                sequence,
+                at_unix_us: 1_700_000_000_000_000,
+                step: Some(step),
+            };
+            for expected in [Applied::Now, Applied::Before] {
+                assert_eq!(memory.remember(&self.tenant, &self.agent, &entry).await.unwrap(), expected);
+            }
+        }
+        turn
+    }
+}
+
+/// So that a busy test machine doesn't decide what is remembered.
+fn patient() -> Options {
+    Options { recall_deadline: Duration::from_secs(10), ..Options::default() }
+}
+
+#[tokio::test]
+async fn a_name_told_in_one_room_is_known_in_a_later_one() {
+    let (_server, store) = database().await;
+    let memory = Memory::new(patient(), store, embedder(&embedder_options()));
+    let ada = person("acme", "ada");
+    for words in [
+        "The weather was terrible on our holiday in Norway.",
+        "Please turn the lights in the kitchen off.",
+        "My sister works as a nurse in Berlin.",
+        "Can you set a timer for ten minutes?",
+        "I prefer tea over coffee in the morning.",
+        "What is the capital of France?",
+    ] {
+        ada.say(&memory, words, "All right.").await;
+    }
+    let told = ada.say(&memory, "My name is Ada.", "Nice to meet you, Ada.").await;
+    let bob = person("acme", "bob");
+    bob.say(&memory, "My name is Bob.", "Hello, Bob.").await;
+    person("globex", "ada").say(&memory, "My name is Eve.", "Hello, Eve.").await;
+
+    let recollection = memory.recall(&ada.question("What is my name?", &[])).await.unwrap();
+    let first = &recollection.memories[0];
+    assert_eq!(first.turn, told, "{recollection:#?}");
+    assert_eq!(first.text, "My name is Ada.");
+    assert_eq!(first.answer, "Nice to meet you, Ada.");
+    let lines = recollection.lines().unwrap();
+    assert!(lines.contains("Ada said: \"My name is Ada.\" You answered: \"Nice to meet you, Ada.\""), "{lines}");
+    assert!(!lines.contains("Bob") && !lines.contains("Eve"), "{lines}");
+
+    let drink = memory.recall(&ada.question("What do I like to drink?", &[])).await.unwrap();
+    assert_eq!(drink.memories[0].text, "I prefer tea over coffee in the morning.");
+
+    let shown = memory.recall(&ada.question("What is my name?", &[told])).await.unwrap();
+    assert!(shown.memories.iter().all(|memory| memory.turn != told));
+    assert_eq!(memory.recall(&ada.question(" ", &[])).await.unwrap().memories, []);
+    let stranger = person("acme", "stranger");
+    assert_eq!(memory.recall(&stranger.question("What is my name?", &[])).await.unwrap().lines(), None);
+}
+
+#[tokio::test]
+async fn a_database_that_says_nothing_costs_no_more_than_the_deadline() {
+    let (server, store) = database().await;
+    let options = Options { recall_deadline: Duration::from_millis(300), ..Options::default() };
+    let memory = Memory::new(options, store, embedder(&embedder_options()));
+    let ada = person("acme", "ada");
+    server.freeze();
+    let began = Instant::now();
+    let error = memory.recall(&ada.question("What is my name?", &[])).await.unwrap_err();
+    assert!(matches!(error, RecallError::Deadline(_)), "{error:?}");
+    assert!(began.elapsed() < Duration::from_secs(2), "took {:?}", began.elapsed());
+    server.thaw();
+    testkit::eventually("memories to be found again", 10, || async {
+        memory.recall(&ada.question("What is my name?", &[])).await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn alike_sentences_are_near_and_a_batch_is_as_good_as_one_by_one() {
+    let embedder = embedder(&embedder_options());
+    assert_eq!(embedder.model_id(), "all-MiniLM-L6-v2");
+    let texts = ["A cat sits on the mat.", "A kitten is resting on a rug.", "The stock market fell sharply today.", ""];
+    let batch = embedder.embed(texts.map(str::to_owned).to_vec()).await.unwrap();
+    assert!(batch[0].similarity(&batch[1]) > 0.5, "{}", batch[0].similarity(&batch[1]));
+    assert!(batch[0].similarity(&batch[2]) < 0.2, "{}", batch[0].similarity(&batch[2]));
+    for (text, together) in texts.iter().zip(&batch) {
+        let alone = embedder.embed_one(text).await.unwrap();
+        // Quantised to 8 bits by the largest value of the whole batch, so not equal to the last digit.
+        assert!(alone.similarity(together) > 0.97, "{text:?}: {}", alone.similarity(together));
+    }
+    let long = "word ".repeat(5000);
+    embedder.embed(vec![long; 40]).await.unwrap();
+    assert!(embedder.embed(Vec::new()).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_calls_than_may_wait_are_refused_and_dropped_ones_give_their_place_back() {
+    let embedder = embedder(&EmbedderOptions { max_waiting: 1, ..embedder_options() });
+    let long = || vec!["word ".repeat(400); 16];
+    let running = tokio::spawn({
+        let embedder = embedder.clone();
+        async move { embedder.embed(long()).await }
+    });
+    let waiting = tokio::spawn({
+        let embedder = embedder.clone();
+        async move { embedder.embed(long()).await }
+    });
+    testkit::eventually("both places to be taken", 10, || async {
+        matches!(embedder.embed(vec![String::new()]).await, Err(EmbedError::Overloaded))
+    })
+    .await;
+    waiting.abort();
+    running.await.unwrap().unwrap();
+    testkit::eventually("the places to be free again", 10, || async { embedder.embed_one("hello").await.is_ok() })
+        .await;
+}
+
+#[tokio::test]
+async fn files_that_are_no_model_are_refused_by_name() {
+    let environment = onnx::environment(&testkit::layout().library("libonnxruntime.so")).unwrap();
+    let good = embedder_options();
+    let swapped = EmbedderOptions { model: good.tokenizer.clone(), ..good.clone() };
+    let error = Embedder::load(&environment, &swapped).err().unwrap();
+    assert!(matches!(error, LoadError::Model { .. }), "{error:?}");
+    let missing = EmbedderOptions { tokenizer: "/nowhere/tokenizer.json".into(), ..good };
+    let error = Embedder::load(&environment, &missing).err().unwrap();
+    assert!(error.to_string().contains("/nowhere/tokenizer.json"), "{error}");
+    let vad = testkit::layout().model("silero-vad", "silero_vad.onnx");
+    let error = Embedder::load(&environment, &EmbedderOptions { model: vad, ..embedder_options() }).err().unwrap();
+    assert!(matches!(error, LoadError::Shape { .. }), "{error:?}");
+}

@@ -1,0 +1,73 @@
+//! Every subject on the bus, and the one function that makes a chosen name safe inside one.
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+use crate::{RoomName, SessionId, TenantId};
+
+pub const BRAIN_REQUEST: &str = "brain.request";
+pub const LLM_REQUEST: &str = "llm.request";
+pub const EMBED_REQUEST: &str = "embed.request";
+pub const TTS_REQUEST: &str = "tts.request";
+/// All turn logs of all tenants.
+pub const ALL_TURNS: &str = "turns.>";
+/// Everything that is audio lives under this prefix, so that `nats sub` without it stays readable.
+pub const AUDIO_PREFIX: &str = "audio";
+
+/// What means something to NATS, or would make a token unreadable in a terminal. `%` is the escape itself.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'.').add(b'*').add(b'>').add(b'%').add(b'$');
+
+/// One subject token for a name that somebody chose. Non-ASCII text is percent-encoded too: NATS servers before 2.12 and
+/// several client libraries accept only ASCII subjects.
+pub fn escape(name: &str) -> String {
+    utf8_percent_encode(name, ESCAPED).to_string()
+}
+
+/// The name behind a token made by [`escape`]; `None` for a token that it can't have made.
+pub fn unescape(token: &str) -> Option<String> {
+    let name = percent_decode_str(token).decode_utf8().ok()?;
+    (escape(&name) == token).then(|| name.into_owned())
+}
+
+pub fn room_events(tenant: &TenantId, room: &RoomName) -> String {
+    format!("room.{}.{}.events", escape(tenant.as_str()), escape(room.as_str()))
+}
+
+pub fn room_control(tenant: &TenantId, room: &RoomName) -> String {
+    format!("room.{}.{}.control", escape(tenant.as_str()), escape(room.as_str()))
+}
+
+pub fn turns(tenant: &TenantId, session: SessionId) -> String {
+    format!("turns.{}.{session}", escape(tenant.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_chosen_name_stays_one_token() {
+        let tenant = TenantId::new("acme").unwrap();
+        let room = RoomName::new("floor 2.kitchen > *").unwrap();
+        assert_eq!(room_events(&tenant, &room), "room.acme.floor%202%2Ekitchen%20%3E%20%2A.events");
+    }
+
+    #[test]
+    fn a_token_that_escape_cannot_have_made_is_refused() {
+        assert_eq!(unescape("a.b"), None);
+        assert_eq!(unescape("%zz"), None);
+        assert_eq!(unescape("%FF"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn escaping_round_trips(name in "\\PC{1,64}") {
+            let token = escape(&name);
+            prop_assert!(token.bytes().all(|byte| byte.is_ascii_graphic()));
+            prop_assert!(!token.contains(['.', '*', '>', ' ']));
+            let back = unescape(&token);
+            prop_assert_eq!(back.as_deref(), Some(name.as_str()));
+        }
+    }
+}

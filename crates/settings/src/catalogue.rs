@@ -1,0 +1,46 @@
+//! All settings there are.
+
+use crate::blocks::{agent, brain, home, http, identity, livekit, llm, nats, postgres, redis, speech, telemetry, tts};
+use crate::{
+    AgentSettings, BrainSettings, HomeSettings, HttpSettings, IdentitySettings, LiveKitSettings, LlmSettings, Loader,
+    NatsSettings, PostgresSettings, Problem, RedisSettings, Row, Setting, SpeechSettings, TelemetrySettings,
+    TtsSettings,
+};
+
+/// Every setting, block by block: what `aether.toml` may hold and `aether config` shows.
+pub const ALL: &[&[&Setting]] = &[
+    home::SETTINGS,
+    identity::SETTINGS,
+    nats::SETTINGS,
+    postgres::SETTINGS,
+    redis::SETTINGS,
+    livekit::SETTINGS,
+    llm::SETTINGS,
+    speech::SETTINGS,
+    http::SETTINGS,
+    agent::SETTINGS,
+    brain::SETTINGS,
+    tts::SETTINGS,
+    telemetry::SETTINGS,
+];
+
+/// Every setting with what is in force, and everything that is wrong: one answer, so that `aether config` can show both.
+pub fn describe(mut loader: Loader<'_>) -> (Vec<Row>, Vec<Problem>) {
+    // Each block notes its rows and problems in the loader; its value is of no interest here.
+    let _ = HomeSettings::read(&mut loader);
+    let _ = IdentitySettings::read(&mut loader);
+    let _ = NatsSettings::read(&mut loader);
+    let _ = PostgresSettings::read(&mut loader);
+    let _ = RedisSettings::read(&mut loader);
+    let _ = LiveKitSettings::read(&mut loader);
+    let _ = LlmSettings::read(&mut loader);
+    let _ = SpeechSettings::read(&mut loader);
+    let _ = HttpSettings::agent(&mut loader);
+    let _ = HttpSettings::brain(&mut loader);
+    let _ = HttpSettings::tts(&mut loader);
+    let _ = AgentSettings::read(&mut loader);
+    let _ = BrainSettings::read(&mut loader);
+    let _ = TtsSettings::read(&mut loader);
+    let _ = TelemetrySettings::read(&mut loader);
+    loader.into_rows()
+}

@@ -1,0 +1,162 @@
+//! One clip through Whisper.
+
+use std::ffi::{c_int, c_void};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperError, WhisperState};
+
+use super::queue::Priority;
+use super::transcript::{Segment, Transcript, compression_ratio};
+
+const SAMPLES_PER_SECOND: usize = aether_audio::RECOGNITION_HZ as usize;
+
+/// The encoder makes one frame of 320 samples (20 ms), at most 1500 of them (30 s).
+const SAMPLES_PER_FRAME: usize = 320;
+const FRAMES_MAX: usize = 1_500;
+
+/// Frames of silence after the clip that the encoder gets to see: without an end, Whisper goes on talking.
+const FRAMES_AFTER: usize = 64;
+
+/// A context much shorter than what it was trained on makes the decoder repeat itself.
+const FRAMES_MIN: usize = 192;
+
+/// Shorter than this whisper.cpp decodes nothing.
+const SHORTEST: usize = SAMPLES_PER_SECOND / 10;
+
+/// A state over the shared model: the buffers for one decode at a time.
+pub(super) struct Decoder {
+    state: WhisperState,
+    threads: c_int,
+    language: String,
+}
+
+impl Decoder {
+    pub(super) fn new(context: &WhisperContext, threads: usize, language: &str) -> Result<Self, WhisperError> {
+        let threads = c_int::try_from(threads.max(1)).unwrap_or(1);
+        Ok(Self { state: context.create_state()?, threads, language: language.to_owned() })
+    }
+
+    /// Decodes a clip of 16 kHz samples; returns early, with an error, soon after `abort` is set.
+    pub(super) fn decode(
+        &mut self,
+        samples: &[f32],
+        priority: Priority,
+        abort: &Arc<AtomicBool>,
+    ) -> Result<Transcript, WhisperError> {
+        let started = Instant::now();
+        if samples.len() < SHORTEST {
+            return Ok(Transcript::empty(started.elapsed()));
+        }
+        let scaled = scaled_context(samples.len());
+        self.run(samples, priority, scaled, abort)?;
+        let mut transcript = self.read(samples.len(), started);
+        // A short context now and then traps the decoder in a loop; the full one does not. Partials come again anyway.
+        if transcript.repeats_itself() && scaled < FRAMES_MAX && priority != Priority::Partial {
+            self.run(samples, priority, FRAMES_MAX, abort)?;
+            transcript = self.read(samples.len(), started);
+        }
+        Ok(transcript)
+    }
+
+    fn run(
+        &mut self,
+        samples: &[f32],
+        priority: Priority,
+        audio_context: usize,
+        abort: &Arc<AtomicBool>,
+    ) -> Result<(), WhisperError> {
+        let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
+        params.set_n_threads(self.threads);
+        params.set_language(Some(&self.language));
+        params.set_audio_ctx(audio_context as c_int);
+        params.set_max_tokens(token_cap(samples.len()));
+        // What another clip said is no hint for this one.
+        params.set_no_context(true);
+        // Times within a clip matter to files; a room only pays for the extra tokens.
+        params.set_no_timestamps(priority != Priority::Batch);
+        // No second attempt at a higher temperature: it takes twice as long and makes more up.
+        params.set_temperature(0.0);
+        params.set_temperature_inc(0.0);
+        params.set_print_progress(false);
+        params.set_print_realtime(false);
+        params.set_print_special(false);
+        params.set_print_timestamps(false);
+        abort_when(&mut params, abort);
+        self.state.full(params, samples)
+    }
+
+    fn read(&self, samples: usize, started: Instant) -> Transcript {
+        let clip_ms = samples as u64 * 1_000 / SAMPLES_PER_SECOND as u64;
+        let mut transcript = Transcript::empty(Duration::ZERO);
+        let mut log_probabilities = Vec::new();
+        for segment in self.state.as_iter() {
+            let text = segment.to_str_lossy().unwrap_or_default();
+            transcript.text.push_str(&text);
+            let in_clip = |centiseconds: i64| (centiseconds.max(0) as u64 * 10).min(clip_ms);
+            transcript.segments.push(Segment {
+                start_ms: in_clip(segment.start_timestamp()),
+                end_ms: in_clip(segment.end_timestamp()),
+                text: text.trim().to_owned(),
+            });
+            transcript.no_speech_probability = if log_probabilities.is_empty() {
+                segment.no_speech_probability()
+            } else {
+                // The clip holds speech when one of its parts does.
+                transcript.no_speech_probability.min(segment.no_speech_probability())
+            };
+            let tokens = (0..segment.n_tokens()).filter_map(|index| segment.get_token(index));
+            // Special tokens (end, times) print as `[_…]` and say nothing about the words.
+            let words = tokens.filter(|token| !token.to_bytes().is_ok_and(|bytes| bytes.starts_with(b"[_")));
+            log_probabilities.extend(words.map(|token| token.token_probability().max(f32::MIN_POSITIVE).ln()));
+        }
+        transcript.text = transcript.text.trim().to_owned();
+        if !log_probabilities.is_empty() {
+            transcript.average_log_probability = log_probabilities.iter().sum::<f32>() / log_probabilities.len() as f32;
+        }
+        transcript.compression_ratio = compression_ratio(&transcript.text);
+        transcript.decode = started.elapsed();
+        transcript
+    }
+}
+
+/// How many encoder frames a clip needs. The encoder's cost grows with it, so a command of two seconds must not pay
+/// for thirty. Rounded up to a multiple of 64, for whole vector blocks.
+fn scaled_context(samples: usize) -> usize {
+    let frames = samples.div_ceil(SAMPLES_PER_FRAME) + FRAMES_AFTER;
+    frames.next_multiple_of(64).clamp(FRAMES_MIN, FRAMES_MAX)
+}
+
+/// Nobody says ten tokens a second; a decoder that does is in a loop.
+fn token_cap(samples: usize) -> c_int {
+    let seconds = (samples / SAMPLES_PER_SECOND).min(30);
+    (16 + 10 * seconds) as c_int
+}
+
+#[expect(unsafe_code, reason = "the safe wrapper of this callback casts a pointer to the wrong type")]
+fn abort_when(params: &mut FullParams<'_, '_>, abort: &Arc<AtomicBool>) {
+    unsafe extern "C" fn is_set(abort: *mut c_void) -> bool {
+        // SAFETY: `abort` is the pointer set below, to an `AtomicBool` that outlives the decode.
+        unsafe { &*abort.cast::<AtomicBool>() }.load(Ordering::Relaxed)
+    }
+    // SAFETY: whisper.cpp calls `is_set` with this pointer only while `WhisperState::full` runs, in the caller of this
+    // function, which borrows the `Arc` for longer than that. An `AtomicBool` may be read from whisper.cpp's threads.
+    unsafe {
+        params.set_abort_callback(Some(is_set));
+        params.set_abort_callback_user_data(Arc::as_ptr(abort).cast_mut().cast());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_context_grows_with_the_clip() {
+        assert_eq!(scaled_context(SHORTEST), FRAMES_MIN);
+        assert_eq!(scaled_context(3 * SAMPLES_PER_SECOND), 256);
+        assert_eq!(scaled_context(7 * SAMPLES_PER_SECOND), 448);
+        assert_eq!(scaled_context(60 * SAMPLES_PER_SECOND), FRAMES_MAX);
+    }
+}

@@ -1,0 +1,12 @@
+//! The real models on real recordings. Needs what `aether models get` and `aether up` fetch.
+
+#[cfg(test)]
+mod measure;
+#[cfg(test)]
+mod parts;
+#[cfg(test)]
+mod stt;
+#[cfg(test)]
+mod tts;
+#[cfg(test)]
+mod vad;

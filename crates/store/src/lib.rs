@@ -1,0 +1,35 @@
+//! What must last (Postgres) and what is true right now (Redis), behind typed functions.
+//!
+//! Postgres: a [`Store`] hands out [`TenantTransaction`]s and nothing else. The pool is private, every table has forced
+//! row-level security keyed by the transaction's tenant, and no statement names a tenant itself, so a query that forgets
+//! whose data it reads finds nothing. Start with `migrations/`, then [`TenantTransaction`]: its functions live beside the
+//! rows they are about, in `session.rs`, `turn.rs` and `memory.rs`. Queries are checked at compile time against `.sqlx`,
+//! which `scripts/sqlx-prepare` writes.
+//!
+//! Redis: [`Rooms`] says who holds a room and what happens in it. A room is taken with a [`RoomLease`] under an epoch that
+//! only grows. Losing Redis never ends a running room; `lease.rs` says what each answer means for the holder.
+//!
+//! This crate never decides what is worth keeping: callers do.
+
+mod embedding;
+mod error;
+mod lease;
+mod memory;
+mod migration;
+mod room;
+mod room_key;
+mod session;
+mod store;
+mod transaction;
+mod turn;
+
+pub use embedding::{Embedding, EmbeddingError};
+pub use error::Error;
+pub use lease::{AcquireError, LeaseError, Renewal, RoomLease};
+pub use memory::{MemoryMatch, MemorySearch, NewMemory};
+pub use migration::MigrateError;
+pub use room::{LastHeard, RoomHolder, RoomState, Rooms, RoomsError};
+pub use session::NewSession;
+pub use store::{ConnectError, Options, Store};
+pub use transaction::TenantTransaction;
+pub use turn::{Applied, ApplyError, Exchange, TurnStatus, heard_part};

@@ -1,0 +1,115 @@
+//! The pool, which nobody else sees.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use aether_proto::TenantId;
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use crate::{Error, MigrateError, TenantTransaction, migration};
+
+/// A commit is on disk when it returns, whatever the server's default: the turn log is acknowledged after it.
+pub(crate) const DURABLE: (&str, &str) = ("synchronous_commit", "on");
+
+/// How to reach Postgres as a service.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Options {
+    /// `postgres://aether_service:PASSWORD@HOST:PORT/DATABASE`
+    pub url: String,
+    pub max_connections: u32,
+    /// How long a caller waits for a connection, a new one included.
+    pub acquire_timeout: Duration,
+    /// After this Postgres gives up a statement by itself.
+    pub statement_timeout: Duration,
+}
+
+impl Options {
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            max_connections: 8,
+            acquire_timeout: Duration::from_secs(2),
+            statement_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("url", &"***")
+            .field("max_connections", &self.max_connections)
+            .field("acquire_timeout", &self.acquire_timeout)
+            .field("statement_timeout", &self.statement_timeout)
+            .finish()
+    }
+}
+
+/// Why a URL can't be one of Postgres. Never shows it: it may hold a password.
+#[derive(Debug, thiserror::Error)]
+#[error("not a postgres URL; expected postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
+pub struct ConnectError(#[source] sqlx::Error);
+
+/// Everything that lasts. Cheap to clone; all clones share one pool.
+#[derive(Clone)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// Returns at once, also while Postgres is away: the first transaction connects, and every later one reconnects when
+    /// it must. Needs a tokio runtime.
+    pub fn connect(options: &Options) -> Result<Self, ConnectError> {
+        let connection = PgConnectOptions::from_str(&options.url)
+            .map_err(ConnectError)?
+            .application_name("aether")
+            .options([("statement_timeout", options.statement_timeout.as_millis().to_string().as_str()), DURABLE])
+            // Statements carry no values, but their number would drown everything else at debug level.
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(options.acquire_timeout)
+            .connect_lazy_with(connection);
+        Ok(Self { pool })
+    }
+
+    /// Brings the database behind `owner_url` to the newest schema and lets the role `aether_service` log in with
+    /// `service_password`. Safe to repeat, and to run from several processes at once.
+    pub async fn migrate(owner_url: &str, service_password: &str) -> Result<(), MigrateError> {
+        migration::migrate(owner_url, service_password).await
+    }
+
+    /// The only way to a row: a transaction that sees `tenant`'s and no others.
+    pub async fn tenant(&self, tenant: &TenantId) -> Result<TenantTransaction, Error> {
+        TenantTransaction::begin(&self.pool, tenant).await
+    }
+
+    /// A real round trip, which also checks the login and that the schema is there.
+    pub async fn ready(&self) -> Result<(), Error> {
+        let mut connection = self.pool.acquire().await?;
+        let login = sqlx::query!(
+            r#"SELECT (rolsuper OR rolbypassrls) AS "bypasses!" FROM pg_catalog.pg_roles WHERE rolname = current_user"#
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        if login.bypasses {
+            return Err(Error::BypassesRowSecurity);
+        }
+        // Nothing comes back, as no tenant is set; without the tables it is an error.
+        sqlx::query!("SELECT FROM agents.memories LIMIT 1").fetch_optional(&mut *connection).await?;
+        Ok(())
+    }
+
+    /// Waits for running transactions and closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("connections", &self.pool.size()).finish_non_exhaustive()
+    }
+}

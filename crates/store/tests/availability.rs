@@ -1,0 +1,67 @@
+//! What callers see while Postgres is away, empty or unreachable, and that it mends itself.
+
+mod database;
+
+use std::time::Duration;
+
+use aether_proto::ErrorCode;
+use aether_store::{Error, MigrateError, Options, Store};
+use aether_testkit as testkit;
+use database::{database, tenant};
+
+#[tokio::test]
+async fn a_store_outlives_its_database() {
+    let mut database = database().await;
+    database.store.ready().await.unwrap();
+
+    database.server.kill().await;
+    let mut options = Options::new(&database.service_url);
+    options.acquire_timeout = Duration::from_millis(300);
+    let late = Store::connect(&options).unwrap();
+    let error = late.ready().await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+    assert_eq!(error.code(), ErrorCode::StoreUnavailable);
+
+    database.server.restart().await;
+    for store in [&database.store, &late] {
+        testkit::eventually("the store to answer again", 10, || async { store.ready().await.is_ok() }).await;
+        store.tenant(&tenant("acme")).await.unwrap().commit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn migrating_may_be_repeated_and_raced() {
+    let database = database().await;
+    let migrate = |password: &'static str| Store::migrate(&database.server.url, password);
+    let (first, second) = tokio::join!(migrate("new-password"), migrate("new-password"));
+    first.unwrap();
+    second.unwrap();
+    let host = database.server.url.rsplit_once('@').unwrap().1;
+    let url = format!("postgres://aether_service:new-password@{host}");
+    Store::connect(&Options::new(url)).unwrap().ready().await.unwrap();
+    let mut old = Options::new(&database.service_url);
+    old.acquire_timeout = Duration::from_millis(300);
+    let refused = Store::connect(&old).unwrap().ready().await.unwrap_err();
+    assert!(matches!(refused, Error::LoginRefused(_)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_database_without_the_schema_says_so() {
+    let server = testkit::postgres().await;
+    let mut owner = sqlx::PgPool::connect(&server.url).await.unwrap().acquire().await.unwrap();
+    sqlx::raw_sql("CREATE ROLE somebody LOGIN PASSWORD 'x'").execute(&mut *owner).await.unwrap();
+    let host = server.url.rsplit_once('@').unwrap().1;
+    let store = Store::connect(&Options::new(format!("postgres://somebody:x@{host}"))).unwrap();
+    let error = store.ready().await.unwrap_err();
+    assert!(matches!(error, Error::NotMigrated(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_postgres_url_is_refused_without_showing_it() {
+    let error = Store::connect(&Options::new("not a url: secret")).unwrap_err();
+    assert_eq!(error.to_string(), "not a postgres URL; expected postgres://USER:PASSWORD@HOST:PORT/DATABASE");
+    assert!(!format!("{:?}", Options::new("postgres://a:secret@b/c")).contains("secret"));
+    let error = Store::migrate("postgres://owner:secret@127.0.0.1:1/aether", "x").await.unwrap_err();
+    assert!(matches!(error, MigrateError::Connect(_)));
+    assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+}

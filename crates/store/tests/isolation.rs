@@ -1,0 +1,183 @@
+//! One tenant never sees, changes or makes rows of another, in any table, under the role the services use.
+
+mod database;
+
+use aether_proto::{SessionId, TenantId, TurnId};
+use aether_store::{Error, NewMemory, Options, Store};
+use database::{Database, agent, chunk, committed, database, direction, entry, person, tenant};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+
+/// Tables that a service could reach, and all of schema `agents` whether it can or not.
+const REACHABLE: &str = "
+    SELECT format('%I.%I', schema.nspname, class.relname) AS name,
+           class.relkind IN ('r', 'p') AND class.relrowsecurity AND class.relforcerowsecurity AS isolated,
+           (SELECT count(*) FROM pg_attribute
+            WHERE attrelid = class.oid AND attname IN ('tenant_id', 'agent_id') AND attnotnull) AS keys,
+           class.relowner = 'aether_service'::regrole AS owned
+    FROM pg_class class JOIN pg_namespace schema ON schema.oid = class.relnamespace
+    WHERE class.relkind IN ('r', 'p', 'v', 'm', 'f')
+      AND schema.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+      AND (schema.nspname = 'agents'
+           OR (has_schema_privilege('aether_service', schema.oid, 'USAGE')
+               AND has_table_privilege('aether_service', class.oid, 'SELECT, INSERT, UPDATE, DELETE')))
+    ORDER BY name";
+
+/// One row in every table. A new table goes in here, else the test below finds it empty.
+async fn fill(database: &Database, tenant: &TenantId) {
+    let (session, turn) = (SessionId::generate(), TurnId::generate());
+    let mut transaction = database.store.tenant(tenant).await.unwrap();
+    for (sequence, step) in [committed("ada", "my name is Ada"), chunk(0, "Hello.")].into_iter().enumerate() {
+        let entry = entry(session, turn, u32::try_from(sequence).unwrap(), step);
+        transaction.apply_turn_log_entry(&agent(), &entry).await.unwrap();
+    }
+    let memory = NewMemory {
+        agent: &agent(),
+        person: &person("ada"),
+        turn,
+        text: "my name is Ada",
+        model: "test",
+        embedding: &direction(0, 0.0),
+    };
+    assert!(transaction.insert_memory(&memory).await.unwrap());
+    transaction.commit().await.unwrap();
+
+    let mut service = as_tenant(database, Some(tenant.as_str())).await;
+    for statement in [
+        "INSERT INTO agents.facts (agent_id, person_id, text) VALUES ('aether', 'ada', 'is called Ada')",
+        "INSERT INTO agents.preferences (agent_id, person_id, name, value) VALUES ('aether', 'ada', 'voice', '\"low\"')",
+    ] {
+        sqlx::query(statement).execute(&mut service).await.unwrap();
+    }
+}
+
+/// A plain connection under the services' role, as a stray statement would have it.
+async fn as_tenant(database: &Database, tenant: Option<&str>) -> PgConnection {
+    let mut connection = PgConnection::connect(&database.service_url).await.unwrap();
+    if let Some(tenant) = tenant {
+        sqlx::query("SELECT set_config('app.tenant', $1, false)").bind(tenant).execute(&mut connection).await.unwrap();
+    }
+    connection
+}
+
+async fn tables(database: &Database) -> Vec<String> {
+    let mut owner = PgConnection::connect(&database.server.url).await.unwrap();
+    let rows = sqlx::query(REACHABLE).fetch_all(&mut owner).await.unwrap();
+    rows.iter().map(|row| row.get("name")).collect()
+}
+
+async fn count(connection: &mut PgConnection, table: &str) -> i64 {
+    let count = format!("SELECT count(*) FROM {table}");
+    sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(connection).await.unwrap()
+}
+
+async fn affected(connection: &mut PgConnection, statement: String) -> Result<u64, sqlx::Error> {
+    sqlx::query(AssertSqlSafe(statement)).execute(connection).await.map(|result| result.rows_affected())
+}
+
+#[tokio::test]
+async fn every_table_has_forced_row_level_security_and_its_keys() {
+    let database = database().await;
+    let mut owner = PgConnection::connect(&database.server.url).await.unwrap();
+    let tables = sqlx::query(REACHABLE).fetch_all(&mut owner).await.unwrap();
+    assert!(tables.len() >= 6, "the query must see the tables it is about");
+    for table in tables {
+        let name: String = table.get("name");
+        assert!(table.get::<bool, _>("isolated"), "{name}: CALL agents.isolate('{name}') in its migration");
+        assert_eq!(table.get::<i64, _>("keys"), 2, "{name} needs tenant_id and agent_id, both NOT NULL");
+        assert!(!table.get::<bool, _>("owned"), "{name}: an owner could switch its policies off");
+    }
+    let powers = "SELECT rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = 'aether_service'";
+    let powerful: bool = sqlx::query_scalar(powers).fetch_one(&mut owner).await.unwrap();
+    assert!(!powerful);
+}
+
+#[tokio::test]
+async fn a_foreign_tenant_sees_and_changes_nothing_in_any_table() {
+    let database = database().await;
+    fill(&database, &tenant("acme")).await;
+    fill(&database, &tenant("globex")).await;
+    for table in tables(&database).await {
+        let mut acme = as_tenant(&database, Some("acme")).await;
+        let own = count(&mut acme, &table).await;
+        assert!(own > 0, "{table}: give it a row in `fill`");
+
+        let mut foreign = as_tenant(&database, Some("initech")).await;
+        assert_eq!(count(&mut foreign, &table).await, 0, "{table} shows rows to a foreign tenant");
+        assert_eq!(affected(&mut foreign, format!("DELETE FROM {table}")).await.unwrap(), 0, "{table}");
+        assert_eq!(affected(&mut foreign, format!("UPDATE {table} SET agent_id = 'x'")).await.unwrap(), 0, "{table}");
+
+        // One's own row can't be given away, and the tenant of the row is what the policy looks at.
+        let given_away = affected(&mut acme, format!("UPDATE {table} SET tenant_id = 'initech'")).await;
+        assert!(given_away.is_err(), "{table} lets a row change its tenant");
+        let mut globex = as_tenant(&database, Some("globex")).await;
+        let named: i64 =
+            sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table} WHERE tenant_id = 'acme'")))
+                .fetch_one(&mut globex)
+                .await
+                .unwrap();
+        assert_eq!(named, 0, "{table} shows rows to who names their tenant");
+        assert_eq!(count(&mut acme, &table).await, own, "{table} lost rows");
+    }
+}
+
+#[tokio::test]
+async fn without_a_tenant_there_is_nothing_and_nothing_can_be_written() {
+    let database = database().await;
+    fill(&database, &tenant("acme")).await;
+    for unset in [None, Some("")] {
+        let mut connection = as_tenant(&database, unset).await;
+        for table in tables(&database).await {
+            assert_eq!(count(&mut connection, &table).await, 0, "{table} with the tenant {unset:?}");
+            assert_eq!(affected(&mut connection, format!("DELETE FROM {table}")).await.unwrap(), 0);
+        }
+        let session =
+            "INSERT INTO agents.sessions (agent_id, session_id, started_at) VALUES ('a', gen_random_uuid(), now())";
+        assert!(affected(&mut connection, session.to_owned()).await.is_err());
+        let foreign = "INSERT INTO agents.sessions (tenant_id, agent_id, session_id, started_at) \
+                       VALUES ('acme', 'a', gen_random_uuid(), now())";
+        assert!(affected(&mut connection, foreign.to_owned()).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_connection_forgets_its_tenant_with_the_transaction() {
+    let database = database().await;
+    fill(&database, &tenant("acme")).await;
+    let mut options = Options::new(&database.service_url);
+    options.max_connections = 1;
+    let store = Store::connect(&options).unwrap();
+    store.tenant(&tenant("acme")).await.unwrap().commit().await.unwrap();
+    drop(store.tenant(&tenant("acme")).await.unwrap());
+    let mut other = store.tenant(&tenant("globex")).await.unwrap();
+    let session = SessionId::generate();
+    assert_eq!(other.history(session, None, 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_services_role_cannot_step_around_the_policies() {
+    let database = database().await;
+    fill(&database, &tenant("acme")).await;
+    let mut service = as_tenant(&database, Some("initech")).await;
+    for statement in [
+        "ALTER TABLE agents.memories DISABLE ROW LEVEL SECURITY",
+        "DROP POLICY tenant_rows ON agents.memories",
+        "CALL agents.isolate('agents.memories')",
+        "SET ROLE aether",
+        "CREATE TABLE agents.loophole (id int)",
+        "TRUNCATE agents.memories",
+        "SELECT * FROM public._sqlx_migrations",
+    ] {
+        assert!(affected(&mut service, statement.to_owned()).await.is_err(), "{statement}");
+    }
+    affected(&mut service, "SET row_security = off".to_owned()).await.unwrap();
+    assert!(affected(&mut service, "SELECT * FROM agents.memories".to_owned()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_login_that_bypasses_the_policies_is_refused() {
+    let database = database().await;
+    let store = Store::connect(&Options::new(&database.server.url)).unwrap();
+    assert!(matches!(store.ready().await, Err(Error::BypassesRowSecurity)));
+    assert!(matches!(store.tenant(&tenant("acme")).await, Err(Error::BypassesRowSecurity)));
+}

@@ -1,0 +1,106 @@
+use std::{fmt, fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
+
+use rand::{RngExt, distr::Alphanumeric};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Layout};
+
+/// What the parts that `aether up` starts are protected with: made once, kept in `run/secrets.json`, readable by its owner
+/// only.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Secrets {
+    pub livekit_api_key: String,
+    pub livekit_api_secret: String,
+    /// Of the role that owns the tables.
+    pub postgres_password: String,
+    /// Of the role the services log in as.
+    pub postgres_service_password: String,
+}
+
+impl Secrets {
+    pub fn random() -> Self {
+        // LiveKit refuses secrets of fewer than 32 characters.
+        Self {
+            livekit_api_key: "aether".to_owned(),
+            livekit_api_secret: word(43),
+            postgres_password: word(32),
+            postgres_service_password: word(32),
+        }
+    }
+
+    /// Reads the secrets of this state folder, or makes them on the first start.
+    pub fn load_or_create(layout: &Layout) -> Result<Self, Error> {
+        let path = layout.run("secrets.json");
+        if let Some(secrets) = Self::read(&path)? {
+            return Ok(secrets);
+        }
+        let secrets = Self::random();
+        let text = serde_json::to_string_pretty(&secrets)
+            .map_err(|error| Error::Prepare { what: "the secrets".into(), why: error.to_string() })?;
+        write_private(&path, &text)?;
+        Ok(secrets)
+    }
+
+    /// The secrets of this state folder, if `aether up` ever ran there.
+    pub fn load(layout: &Layout) -> Result<Option<Self>, Error> {
+        Self::read(&layout.run("secrets.json"))
+    }
+
+    fn read(path: &Path) -> Result<Option<Self>, Error> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::file(path)(error)),
+        };
+        serde_json::from_str(&text).map(Some).map_err(|_| Error::Prepare {
+            what: format!("the secrets in {}", path.display()),
+            why: "the file is not what was written there; delete the state folder with scripts/run --reset".into(),
+        })
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secrets").field("livekit_api_key", &self.livekit_api_key).finish_non_exhaustive()
+    }
+}
+
+/// Writes a file that only its owner can read, replacing it in one step.
+pub fn write_private(path: &Path, text: &str) -> Result<(), Error> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).map_err(Error::file(dir))?;
+    }
+    let mut new = path.as_os_str().to_owned();
+    new.push(".part");
+    let new = std::path::PathBuf::from(new);
+    let write = || -> std::io::Result<()> {
+        let _ = fs::remove_file(&new);
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?.write_all(text.as_bytes())?;
+        fs::rename(&new, path)
+    };
+    write().map_err(Error::file(path))
+}
+
+fn word(length: usize) -> String {
+    rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_made_once_and_only_their_owner_reads_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        let first = Secrets::load_or_create(&layout).unwrap();
+        assert!(first.livekit_api_secret.len() >= 32);
+        let mode = fs::metadata(layout.run("secrets.json")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let second = Secrets::load_or_create(&layout).unwrap();
+        assert_eq!(first.livekit_api_secret, second.livekit_api_secret);
+        assert!(!format!("{first:?}").contains(&first.livekit_api_secret));
+    }
+}

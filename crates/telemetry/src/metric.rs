@@ -1,0 +1,101 @@
+//! Every metric, its unit and its labels, in one place.
+//!
+//! Where OpenTelemetry's GenAI conventions have a name, it is that one: `gen_ai.client.token.usage` is written here as Prometheus
+//! shows it, `gen_ai_client_token_usage`. What they have no name for is `voice.turn.*` (a person's turn), `voice.*` (the
+//! voice path), `aether.bus.*` or `part.*`. Durations are seconds. Labels are few and closed: never an id, a name that a person chose
+//! or a word that was said.
+
+use metrics::Unit;
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
+
+/// Duration of one model operation. Labels `gen_ai_operation_name` (`chat`, `embeddings`, `speech`, `transcription`),
+/// `gen_ai_request_model`, and `error_type` where it failed.
+pub const OPERATION_DURATION: &str = "gen_ai_client_operation_duration_seconds";
+/// From a request to the first token (or first PCM) of its answer. Labels as above.
+pub const TIME_TO_FIRST_TOKEN: &str = "gen_ai_server_time_to_first_token_seconds";
+/// Tokens of one request. Labels `gen_ai_token_type` (`input`, `output`), `gen_ai_request_model`.
+pub const TOKEN_USAGE: &str = "gen_ai_client_token_usage";
+
+/// Turns that ended. Label `outcome` (`completed`, `interrupted`, `cancelled`, `error`).
+pub const TURNS: &str = "voice_turn_count_total";
+/// Last speech sample → the decision that the person is done.
+pub const TURN_ENDPOINT: &str = "voice_turn_endpoint_seconds";
+/// Decision → final transcript.
+pub const TURN_STT: &str = "voice_turn_stt_seconds";
+/// Final transcript → first token of the answer.
+pub const TURN_LLM_FIRST_TOKEN: &str = "voice_turn_llm_first_token_seconds";
+/// First chunk sent to tts → its first PCM.
+pub const TURN_TTS_FIRST_AUDIO: &str = "voice_turn_tts_first_audio_seconds";
+/// Last speech sample → first PCM frame handed to the room.
+pub const TURN_TOTAL: &str = "voice_turn_total_seconds";
+/// The part of the total that no wait, model or network took.
+pub const TURN_OVERHEAD: &str = "voice_turn_overhead_seconds";
+/// Rooms that this process holds.
+pub const SESSIONS: &str = "voice_session_active";
+/// Times a person stopped an answer by speaking.
+pub const INTERRUPTIONS: &str = "voice_interruption_count_total";
+/// Stretches of sound that were not answered. Label `reason` (`no_speech`, `too_short`, `hallucination`).
+pub const IGNORED: &str = "voice_utterance_ignored_total";
+/// Work that was dropped because its turn had moved on. Label `what`.
+pub const STALE: &str = "voice_turn_stale_total";
+
+/// Syntheses that a tts process works on.
+pub const SYNTHESES: &str = "voice_synthesis_active";
+/// Seconds of speech that were made.
+pub const SYNTHESISED: &str = "voice_synthesis_audio_seconds_total";
+
+/// Requests and calls that a worker took, one each. Labels `subject`, `outcome` (`ok`, `cancelled` or an error's code).
+pub const BUS_HANDLED: &str = "aether_bus_handled_total";
+/// How long each of them took. Labels as above.
+pub const BUS_HANDLED_DURATION: &str = "aether_bus_handled_seconds";
+/// Whether a part is up (1) or not (0). Label `part`.
+pub const PART_UP: &str = "part_up";
+
+const HISTOGRAMS: [(&str, Unit, &str); 10] = [
+    (OPERATION_DURATION, Unit::Seconds, "duration of one model operation"),
+    (TIME_TO_FIRST_TOKEN, Unit::Seconds, "request to first token or first PCM"),
+    (TOKEN_USAGE, Unit::Count, "tokens of one request"),
+    (TURN_ENDPOINT, Unit::Seconds, "last speech sample to the decision that the person is done"),
+    (TURN_STT, Unit::Seconds, "decision to final transcript"),
+    (TURN_LLM_FIRST_TOKEN, Unit::Seconds, "final transcript to first token"),
+    (TURN_TTS_FIRST_AUDIO, Unit::Seconds, "first chunk sent to tts to its first PCM"),
+    (TURN_TOTAL, Unit::Seconds, "last speech sample to first PCM handed to the room"),
+    (TURN_OVERHEAD, Unit::Seconds, "what no wait, model or network took of a turn"),
+    (BUS_HANDLED_DURATION, Unit::Seconds, "one request or call, from its arrival to its end"),
+];
+
+const COUNTERS: [(&str, &str); 6] = [
+    (TURNS, "turns that ended, by outcome"),
+    (INTERRUPTIONS, "answers that a person stopped by speaking"),
+    (IGNORED, "stretches of sound that were not answered, by reason"),
+    (STALE, "work dropped because its turn had moved on"),
+    (SYNTHESISED, "seconds of speech that were made"),
+    (BUS_HANDLED, "requests and calls that a worker took, by outcome"),
+];
+
+const GAUGES: [(&str, &str); 3] = [
+    (SESSIONS, "rooms that this process holds"),
+    (SYNTHESES, "syntheses in progress"),
+    (PART_UP, "whether a part is up"),
+];
+
+/// From what only a machine notices (1 ms) to what nobody waits for (30 s).
+const SECONDS: [f64; 17] =
+    [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0];
+const TOKENS: [f64; 10] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0];
+
+pub(crate) fn with_buckets(builder: PrometheusBuilder) -> Result<PrometheusBuilder, BuildError> {
+    builder.set_buckets(&SECONDS)?.set_buckets_for_metric(Matcher::Full(TOKEN_USAGE.to_owned()), &TOKENS)
+}
+
+pub(crate) fn describe() {
+    for (name, unit, about) in HISTOGRAMS {
+        metrics::describe_histogram!(name, unit, about);
+    }
+    for (name, about) in COUNTERS {
+        metrics::describe_counter!(name, about);
+    }
+    for (name, about) in GAUGES {
+        metrics::describe_gauge!(name, about);
+    }
+}

@@ -1,0 +1,59 @@
+//! A trace that goes on in another process: W3C trace context, as the header `traceparent`.
+
+use opentelemetry::Context;
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
+use opentelemetry::trace::TraceContextExt;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+const TRACEPARENT: &str = "traceparent";
+
+/// Gives the headers that continue the current span's trace elsewhere to `set`. Outside of any span there are none.
+pub fn inject(set: &mut impl FnMut(&str, String)) {
+    struct Headers<'a, F>(&'a mut F);
+    impl<F: FnMut(&str, String)> Injector for Headers<'_, F> {
+        fn set(&mut self, key: &str, value: String) {
+            // `tracestate` belongs to vendors; nothing of ours reads it.
+            if key == TRACEPARENT {
+                (self.0)(key, value);
+            }
+        }
+    }
+    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut Headers(set));
+}
+
+/// The caller's trace. A missing or malformed header gives an empty context: a trace is never a reason to refuse work.
+pub fn extract(traceparent: Option<&str>) -> Context {
+    struct Header<'a>(Option<&'a str>);
+    impl Extractor for Header<'_> {
+        fn get(&self, key: &str) -> Option<&str> {
+            self.0.filter(|_| key == TRACEPARENT)
+        }
+        fn keys(&self) -> Vec<&str> {
+            self.0.map(|_| TRACEPARENT).into_iter().collect()
+        }
+    }
+    TraceContextPropagator::new().extract_with_context(&Context::new(), &Header(traceparent))
+}
+
+/// `span` as a child of the caller's span. `span` must be new: once entered, its trace is decided.
+pub fn span_from_remote(span: Span, traceparent: Option<&str>) -> Span {
+    let parent = extract(traceparent);
+    if parent.span().span_context().is_valid() {
+        // Fails only where no traces are kept, or for a span that is filtered out.
+        let _ = span.set_parent(parent);
+    }
+    span
+}
+
+/// Id of the trace that the current span belongs to: 32 hexadecimal digits.
+pub fn current_trace_id() -> Option<String> {
+    trace_id(&Span::current().context())
+}
+
+pub(crate) fn trace_id(context: &Context) -> Option<String> {
+    let span = context.span();
+    let span = span.span_context();
+    span.is_valid().then(|| span.trace_id().to_string())
+}

@@ -1,0 +1,74 @@
+//! Traces on their way to a collector: the one double here is the collector, which keeps what it gets.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use aether_settings::{Loader, TelemetrySettings};
+use aether_telemetry::{init, span_from_remote};
+use axum::http::{HeaderMap, Response};
+use bytes::{Buf, Bytes, BytesMut};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Answers gRPC exports and hands on what was exported.
+async fn collect(listener: TcpListener, exports: mpsc::Sender<ExportTraceServiceRequest>) -> Result<(), Failure> {
+    let (socket, _) = listener.accept().await?;
+    let mut connection = h2::server::handshake(socket).await?;
+    while let Some(request) = connection.accept().await {
+        let (request, mut respond) = request?;
+        let exports = exports.clone();
+        tokio::spawn(async move {
+            let mut body = request.into_body();
+            let mut message = BytesMut::new();
+            while let Some(Ok(part)) = body.data().await {
+                let _ = body.flow_control().release_capacity(part.len());
+                message.extend_from_slice(&part);
+            }
+            // One byte says whether it is compressed, four how long it is.
+            message.advance(5);
+            if let Ok(export) = ExportTraceServiceRequest::decode(message) {
+                let _ = exports.send(export).await;
+            }
+            let head = Response::builder().header("content-type", "application/grpc").body(()).unwrap_or_default();
+            if let Ok(mut answer) = respond.send_response(head, false) {
+                let _ = answer.send_data(Bytes::from_static(&[0; 5]), false);
+                let mut trailers = HeaderMap::new();
+                trailers.insert("grpc-status", axum::http::HeaderValue::from_static("0"));
+                let _ = answer.send_trailers(trailers);
+            }
+        });
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_span_reaches_the_collector_with_its_trace_and_its_service() -> Result<(), Failure> {
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    let endpoint = format!("http://{}", listener.local_addr()?);
+    let (sender, mut exports) = mpsc::channel(8);
+    tokio::spawn(collect(listener, sender));
+    let settings = Loader::new(|name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone()), None)
+        .load(TelemetrySettings::read)?;
+    let guard = init(&settings, "tts", "1.2.3")?;
+
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    span_from_remote(tracing::info_span!(target: "aether_tts", "synthesise", turn = "t-1"), Some(parent))
+        .in_scope(|| tracing::info!("made"));
+    // What is still on its way leaves when the process ends.
+    tokio::task::spawn_blocking(move || drop(guard)).await?;
+
+    let export = tokio::time::timeout(Duration::from_secs(10), exports.recv()).await?.ok_or("no export")?;
+    let resource = &export.resource_spans[0];
+    let attributes = format!("{:?}", resource.resource);
+    assert!(attributes.contains("service.name") && attributes.contains("\"tts\""), "{attributes}");
+    let span = &resource.scope_spans[0].spans[0];
+    assert_eq!(span.name, "synthesise");
+    assert_eq!(span.trace_id, 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.to_be_bytes());
+    assert_eq!(span.parent_span_id, 0xb7ad_6b71_6920_3331_u64.to_be_bytes());
+    assert!(span.attributes.iter().any(|attribute| attribute.key == "turn"), "{:?}", span.attributes);
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! Real servers for tests: each call starts one on free ports in a folder of its own and stops it when the value is
+//! dropped. `let nats = testkit::nats().await;` is all a test needs.
+//!
+//! A server can be [killed](Server::kill) as a crash would and [restarted](Server::restart) on the same port with the same
+//! data. What can't be started panics with the reason: a test that can't have its part has failed.
+//!
+//! The only double is [`StallingLlm`], which makes failures on purpose that a real model can't be asked for.
+
+#![expect(clippy::panic, reason = "a test whose part can't be started must fail with the reason")]
+
+mod audio;
+mod server;
+mod stalling_llm;
+
+pub use audio::{audio, audio_path};
+pub use server::{
+    LiveKit, Llm, Nats, Postgres, Redis, Server, eventually, layout, livekit, llm, llm_with, nats, postgres, redis,
+    service,
+};
+pub use stalling_llm::{Behaviour, StallingLlm};
+
+pub use aether_supervisor::{free_port, free_udp_port};

@@ -1,0 +1,373 @@
+//! One room: who has the floor.
+//!
+//! ```text
+//!              Said / Say            AudioStarted           Began               Ended
+//!   Listening ───────────► Thinking ─────────────► Speaking ─────► Ducked ─────────────► Resuming
+//!       ▲                     │                       │ ▲            │ ▲                    │ │
+//!       │   failed, timed out,│               Drained │ │            │ └────── Began ───────┘ │
+//!       │   spoken over       │                       │ └────────────┼───── deadline ─────────┘
+//!       └─────────────────────┴───────────────────────┴──────────────┘ spoken over long enough
+//! ```
+//!
+//! While the room is listening, a draft opens the next turn early: brain may recall and prefill, nothing is audible or
+//! durable until the commit. At most one generation is alive at any time.
+
+use std::collections::BTreeSet;
+
+use crate::Generation;
+
+/// Which lane of the room; the shell's number for one participant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LaneId(pub u32);
+
+/// What happened in the room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A participant's voice began.
+    Began {
+        lane: LaneId,
+    },
+    /// A participant's voice ended, or the participant left.
+    Ended {
+        lane: LaneId,
+    },
+    /// What a participant has said so far, in a pause that may be the end.
+    Draft {
+        lane: LaneId,
+        text: String,
+    },
+    /// The draft no longer stands: the participant went on, or nothing was said after all.
+    Withdrawn {
+        lane: LaneId,
+    },
+    /// A participant has finished saying this, by voice or by typing.
+    Said {
+        lane: LaneId,
+        text: String,
+    },
+    /// The agent is to say this by itself: a greeting, an apology, an operator's words.
+    Say {
+        text: String,
+    },
+    /// The first audible frame of this answer was handed to the room.
+    AudioStarted {
+        generation: Generation,
+    },
+    /// The answer is complete and has been played to its end (or there was nothing to play).
+    Drained {
+        generation: Generation,
+    },
+    /// The answer can't be completed.
+    Failed {
+        generation: Generation,
+    },
+    /// An operator or a client asked for silence.
+    Interrupt,
+    DeadlineReached {
+        deadline: Deadline,
+        armed: Generation,
+    },
+}
+
+/// The waits that the machine asks for. How long each lasts is the shell's policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Deadline {
+    /// Speech over the agent's that lasts so long means it.
+    BargeIn,
+    /// So long after an overlap that came to nothing, the agent is loud again.
+    Resume,
+    /// An answer that has not begun to be heard by then is given up.
+    Answer,
+}
+
+/// Why a generation ends before it is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CancelReason {
+    /// The person went on speaking before the turn was committed: it never happened.
+    Withdrawn,
+    /// Somebody spoke over the answer, or asked for silence.
+    Interrupted,
+    /// Nothing was heard in time.
+    TimedOut,
+}
+
+/// What the shell must do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Open the turn speculatively with the words so far.
+    Open { generation: Generation, lane: LaneId, text: String },
+    /// The turn is real: these are the person's words. Opens the turn if no `Open` of this generation came before.
+    Commit { generation: Generation, lane: LaneId, text: String },
+    /// Synthesise and play this text without asking brain.
+    Speak { generation: Generation, text: String },
+    /// Stop everything of this generation, audio first.
+    Cancel { generation: Generation, reason: CancelReason },
+    /// The answer was heard to its end.
+    Complete { generation: Generation },
+    /// Give up on this generation and tell the person.
+    Fail { generation: Generation },
+    /// Lower the voice: somebody else speaks.
+    Duck,
+    /// Back to full loudness.
+    Unduck,
+    /// Report [`Event::DeadlineReached`] with these two values when the time has come.
+    Arm { deadline: Deadline, armed: Generation },
+    /// `Say` was refused: somebody else has the floor.
+    Busy,
+}
+
+/// What clients are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    Listening,
+    Thinking,
+    Speaking,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// With the lane whose draft has opened the current generation.
+    Listening {
+        draft: Option<LaneId>,
+    },
+    Thinking,
+    Speaking,
+    Ducked,
+    Resuming,
+}
+
+/// The machine of one room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Floor {
+    state: State,
+    /// Of the turn that is being drafted, thought about or spoken; of the last one while listening without a draft.
+    generation: Generation,
+    /// Counts armed deadlines; only the newest counts.
+    armed: Generation,
+    /// Lanes whose voice is heard right now.
+    voices: BTreeSet<LaneId>,
+}
+
+impl Default for Floor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Floor {
+    pub fn new() -> Self {
+        Self {
+            state: State::Listening { draft: None },
+            generation: Generation::default(),
+            armed: Generation::default(),
+            voices: BTreeSet::new(),
+        }
+    }
+
+    pub const fn phase(&self) -> Phase {
+        match self.state {
+            State::Listening { .. } => Phase::Listening,
+            State::Thinking => Phase::Thinking,
+            State::Speaking | State::Ducked | State::Resuming => Phase::Speaking,
+        }
+    }
+
+    pub fn next(&mut self, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Began { lane } => self.began(lane),
+            Event::Ended { lane } => self.ended(lane),
+            Event::Draft { lane, text } => self.draft(lane, text),
+            Event::Withdrawn { lane } => self.withdrawn(lane),
+            Event::Said { lane, text } => self.said(lane, text),
+            Event::Say { text } => self.say(text),
+            Event::AudioStarted { generation } if generation == self.generation => self.audio_started(),
+            Event::Drained { generation } if generation == self.generation => self.drained(),
+            Event::Failed { generation } if generation == self.generation => self.failed(),
+            Event::Interrupt => self.interrupt(CancelReason::Interrupted),
+            Event::DeadlineReached { deadline, armed } if armed == self.armed => self.deadline_reached(deadline),
+            // Stale.
+            Event::AudioStarted { .. }
+            | Event::Drained { .. }
+            | Event::Failed { .. }
+            | Event::DeadlineReached { .. } => Vec::new(),
+        }
+    }
+
+    fn began(&mut self, lane: LaneId) -> Vec<Effect> {
+        if !self.voices.insert(lane) || self.voices.len() > 1 {
+            return Vec::new();
+        }
+        match self.state {
+            State::Listening { .. } => Vec::new(),
+            State::Thinking => vec![self.arm(Deadline::BargeIn)],
+            State::Speaking => {
+                self.state = State::Ducked;
+                vec![Effect::Duck, self.arm(Deadline::BargeIn)]
+            }
+            // Still quiet from the last overlap.
+            State::Resuming => {
+                self.state = State::Ducked;
+                vec![self.arm(Deadline::BargeIn)]
+            }
+            // Only reached while another voice is in the set.
+            State::Ducked => Vec::new(),
+        }
+    }
+
+    fn ended(&mut self, lane: LaneId) -> Vec<Effect> {
+        if !self.voices.remove(&lane) || !self.voices.is_empty() {
+            return Vec::new();
+        }
+        match self.state {
+            State::Ducked => {
+                self.state = State::Resuming;
+                vec![self.arm(Deadline::Resume)]
+            }
+            State::Thinking => vec![self.arm(Deadline::Answer)],
+            State::Listening { .. } | State::Speaking | State::Resuming => Vec::new(),
+        }
+    }
+
+    fn draft(&mut self, lane: LaneId, text: String) -> Vec<Effect> {
+        let State::Listening { draft } = self.state else { return Vec::new() };
+        if draft.is_some_and(|holder| holder != lane) {
+            return Vec::new();
+        }
+        let mut effects = self.withdrawn(lane);
+        self.generation = self.generation.following();
+        self.state = State::Listening { draft: Some(lane) };
+        effects.push(Effect::Open { generation: self.generation, lane, text });
+        effects
+    }
+
+    fn withdrawn(&mut self, lane: LaneId) -> Vec<Effect> {
+        if self.state != (State::Listening { draft: Some(lane) }) {
+            return Vec::new();
+        }
+        self.state = State::Listening { draft: None };
+        vec![Effect::Cancel { generation: self.generation, reason: CancelReason::Withdrawn }]
+    }
+
+    fn said(&mut self, lane: LaneId, text: String) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if self.state != (State::Listening { draft: Some(lane) }) {
+            effects = self.interrupt(CancelReason::Interrupted);
+            self.generation = self.generation.following();
+        }
+        self.state = State::Thinking;
+        effects.push(Effect::Commit { generation: self.generation, lane, text });
+        effects.push(self.arm_while_thinking());
+        effects
+    }
+
+    fn say(&mut self, text: String) -> Vec<Effect> {
+        if self.state != (State::Listening { draft: None }) {
+            return vec![Effect::Busy];
+        }
+        self.generation = self.generation.following();
+        self.state = State::Thinking;
+        vec![Effect::Speak { generation: self.generation, text }, self.arm_while_thinking()]
+    }
+
+    fn audio_started(&mut self) -> Vec<Effect> {
+        if self.state != State::Thinking {
+            return Vec::new();
+        }
+        if self.voices.is_empty() {
+            self.state = State::Speaking;
+            // Whatever was armed while thinking no longer counts.
+            self.armed = self.armed.following();
+            return Vec::new();
+        }
+        self.state = State::Ducked;
+        vec![Effect::Duck, self.arm(Deadline::BargeIn)]
+    }
+
+    fn drained(&mut self) -> Vec<Effect> {
+        let complete = Effect::Complete { generation: self.generation };
+        match self.state {
+            State::Listening { .. } => Vec::new(),
+            State::Thinking | State::Speaking => {
+                self.listen();
+                vec![complete]
+            }
+            State::Ducked | State::Resuming => {
+                self.listen();
+                vec![complete, Effect::Unduck]
+            }
+        }
+    }
+
+    fn failed(&mut self) -> Vec<Effect> {
+        match self.state {
+            // A draft that could not be opened: the commit will try again.
+            State::Listening { draft: Some(_) } => {
+                self.listen();
+                vec![Effect::Cancel { generation: self.generation, reason: CancelReason::Withdrawn }]
+            }
+            State::Listening { draft: None } => Vec::new(),
+            State::Thinking | State::Speaking => {
+                self.listen();
+                vec![Effect::Fail { generation: self.generation }]
+            }
+            State::Ducked | State::Resuming => {
+                self.listen();
+                vec![Effect::Fail { generation: self.generation }, Effect::Unduck]
+            }
+        }
+    }
+
+    /// Ends whatever is under way and listens.
+    fn interrupt(&mut self, reason: CancelReason) -> Vec<Effect> {
+        let generation = self.generation;
+        match self.state {
+            State::Listening { draft: None } => Vec::new(),
+            State::Listening { draft: Some(_) } => {
+                self.listen();
+                vec![Effect::Cancel { generation, reason: CancelReason::Withdrawn }]
+            }
+            State::Thinking | State::Speaking => {
+                self.listen();
+                vec![Effect::Cancel { generation, reason }]
+            }
+            State::Ducked | State::Resuming => {
+                self.listen();
+                vec![Effect::Cancel { generation, reason }, Effect::Unduck]
+            }
+        }
+    }
+
+    fn deadline_reached(&mut self, deadline: Deadline) -> Vec<Effect> {
+        match (deadline, self.state) {
+            (Deadline::BargeIn, State::Thinking | State::Ducked) => self.interrupt(CancelReason::Interrupted),
+            (Deadline::Resume, State::Resuming) => {
+                self.state = State::Speaking;
+                vec![Effect::Unduck]
+            }
+            (Deadline::Answer, State::Thinking) => {
+                let mut effects = self.interrupt(CancelReason::TimedOut);
+                effects.push(Effect::Fail { generation: self.generation });
+                effects
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn listen(&mut self) {
+        self.state = State::Listening { draft: None };
+        self.armed = self.armed.following();
+    }
+
+    /// Thinking must end by itself: when nobody answers, or when somebody goes on speaking.
+    fn arm_while_thinking(&mut self) -> Effect {
+        self.arm(if self.voices.is_empty() { Deadline::Answer } else { Deadline::BargeIn })
+    }
+
+    fn arm(&mut self, deadline: Deadline) -> Effect {
+        self.armed = self.armed.following();
+        Effect::Arm { deadline, armed: self.armed }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! One generation of one turn, from the words of the person (or a given text) to queued frames. LLM and TTS overlap.
+
+use std::time::Duration;
+
+use aether_bus::{Bus, Call, CallOptions, Context, Error, Frame};
+use aether_proto::{BrainInput, BrainOutput, Commit, Done, ErrorCode, Open, Usage, brain_input, brain_output, subject};
+use aether_turn::Generation;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+
+use crate::chunker::{Chunk, Chunker};
+use crate::playout::{Item, Playout};
+use crate::speaker::{Speaker, Spoken};
+
+/// Words that wait for the end of their clause are spoken anyway when the model has been silent for so long.
+const FLUSH_AFTER: Duration = Duration::from_millis(400);
+/// Brain says within its own deadlines what is wrong; this is for a brain that says nothing at all.
+const BRAIN_IDLE: Duration = Duration::from_secs(45);
+/// An answer's chunks ahead of the synthesis.
+const CHUNKS_AHEAD: usize = 32;
+
+/// What to answer.
+pub(crate) enum Source {
+    /// Brain is asked; the turn is real once the final text comes. A dropped sender means that it never will be.
+    Ask { open: Open, commit: oneshot::Receiver<Commit> },
+    /// This text is said as it is.
+    Text(String),
+}
+
+/// What the answer tells its session.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Text { generation: Generation, delta: String },
+    Status { code: String, message: String },
+    Usage(Usage),
+    /// All text has come; the playout reports when it has been heard.
+    Finished { generation: Generation, timings: Timings },
+    Failed { generation: Generation, error: aether_proto::Error },
+}
+
+/// When the stages of one answer were reached. `None`: not reached.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Timings {
+    pub committed: Option<Instant>,
+    pub first_token: Option<Instant>,
+    pub first_chunk: Option<Instant>,
+    pub first_pcm: Option<Instant>,
+    /// What brain measured on its side.
+    pub brain: Option<Done>,
+    /// Part of the answer could not be spoken, for this reason.
+    pub voiceless: Option<String>,
+}
+
+pub(crate) struct Answer {
+    pub generation: Generation,
+    pub bus: Bus,
+    pub context: Context,
+    pub voice: String,
+    pub playout: Playout,
+    pub events: mpsc::Sender<Event>,
+}
+
+impl Answer {
+    /// Runs to the end of the text and its synthesis. Dropping the future cancels every call under way.
+    pub(crate) async fn run(self, source: Source) {
+        let (chunks, chunks_in) = mpsc::channel(CHUNKS_AHEAD);
+        let speaker = Speaker::new(
+            self.bus.clone(),
+            self.context.clone(),
+            self.voice.clone(),
+            self.generation,
+            self.playout.clone(),
+        );
+        let text = self.text(source, chunks);
+        let (outcome, spoken) = tokio::join!(text, speaker.run(chunks_in));
+        let generation = self.generation;
+        let event = match outcome {
+            Ok(Some(timings)) => Event::Finished { generation, timings: timings.with(spoken) },
+            Ok(None) => return,
+            Err(error) => Event::Failed { generation, error },
+        };
+        // The session must know how the text ended before it learns that all of it was heard.
+        self.tell(event).await;
+        self.playout.push(generation, Item::End).await;
+    }
+
+    /// `Ok(None)`: the turn was never committed.
+    async fn text(&self, source: Source, chunks: mpsc::Sender<Chunk>) -> Result<Option<Timings>, aether_proto::Error> {
+        match source {
+            Source::Text(text) => {
+                let mut timings = Timings { committed: Some(Instant::now()), ..Timings::default() };
+                let mut chunker = Chunker::new();
+                self.take(&text, &mut chunker, &chunks, &mut timings).await;
+                self.flush(&mut chunker, &chunks).await;
+                Ok(Some(timings))
+            }
+            Source::Ask { open, commit } => self.ask(open, commit, chunks).await,
+        }
+    }
+
+    async fn ask(
+        &self,
+        open: Open,
+        commit: oneshot::Receiver<Commit>,
+        chunks: mpsc::Sender<Chunk>,
+    ) -> Result<Option<Timings>, aether_proto::Error> {
+        let early = self.open(&open).await;
+        let Ok(commit) = commit.await else { return Ok(None) };
+        let mut timings = Timings { committed: Some(Instant::now()), ..Timings::default() };
+        // Opening early is an advantage, not a condition: what failed then is tried again now that it counts.
+        let call = match early {
+            Ok(call) => call,
+            Err(error) => {
+                tracing::info!(%error, "opening the turn again");
+                self.open(&open).await?
+            }
+        };
+        let first = self.listen(call, &commit, &chunks, &mut timings).await;
+        // A worker that was lost before its first word is worth one more try: another may hold the queue.
+        match first {
+            Err(Error::PeerLost { .. } | Error::Gap { .. }) if timings.first_token.is_none() => {
+                tracing::info!("asking another worker for the answer");
+                let call = self.open(&open).await?;
+                self.listen(call, &commit, &chunks, &mut timings).await?;
+            }
+            other => other?,
+        }
+        if timings.first_token.is_none() {
+            return Err(ErrorCode::LlmUnavailable.error("the language model answered without a single word"));
+        }
+        Ok(Some(timings))
+    }
+
+    async fn open(&self, open: &Open) -> Result<Call<BrainInput, BrainOutput>, Error> {
+        let input = BrainInput { input: Some(brain_input::Input::Open(open.clone())) };
+        let options = CallOptions { idle: BRAIN_IDLE, ..CallOptions::default() };
+        self.bus.call(&self.context, subject::BRAIN_REQUEST, &input, options).await
+    }
+
+    async fn listen(
+        &self,
+        mut call: Call<BrainInput, BrainOutput>,
+        commit: &Commit,
+        chunks: &mpsc::Sender<Chunk>,
+        timings: &mut Timings,
+    ) -> Result<(), Error> {
+        call.send(&BrainInput { input: Some(brain_input::Input::Commit(commit.clone())) }).await?;
+        let mut chunker = Chunker::new();
+        loop {
+            let frame = match chunker.has_pending_words() {
+                false => call.next().await?,
+                true => match timeout(FLUSH_AFTER, call.next()).await {
+                    Ok(frame) => frame?,
+                    Err(_) => {
+                        self.flush(&mut chunker, chunks).await;
+                        continue;
+                    }
+                },
+            };
+            let Some(frame) = frame else { break };
+            let Frame::Message(BrainOutput { output: Some(output) }) = frame else { continue };
+            match output {
+                brain_output::Output::TextChunk(chunk) => {
+                    self.take(&chunk.text, &mut chunker, chunks, timings).await;
+                }
+                brain_output::Output::Status(status) => {
+                    self.tell(Event::Status { code: status.code, message: status.message }).await;
+                }
+                brain_output::Output::Usage(usage) => self.tell(Event::Usage(usage)).await,
+                brain_output::Output::Done(done) => timings.brain = Some(done),
+            }
+        }
+        self.flush(&mut chunker, chunks).await;
+        Ok(())
+    }
+
+    async fn take(&self, delta: &str, chunker: &mut Chunker, chunks: &mpsc::Sender<Chunk>, timings: &mut Timings) {
+        if delta.is_empty() {
+            return;
+        }
+        timings.first_token.get_or_insert_with(Instant::now);
+        self.tell(Event::Text { generation: self.generation, delta: delta.to_owned() }).await;
+        for chunk in chunker.push(delta) {
+            // The speaker ends only with this answer.
+            let _ = chunks.send(chunk).await;
+        }
+    }
+
+    async fn flush(&self, chunker: &mut Chunker, chunks: &mpsc::Sender<Chunk>) {
+        if let Some(chunk) = chunker.flush() {
+            let _ = chunks.send(chunk).await;
+        }
+    }
+
+    async fn tell(&self, event: Event) {
+        // A session that is gone has cancelled this answer already.
+        let _ = self.events.send(event).await;
+    }
+}
+
+impl Timings {
+    fn with(self, spoken: Spoken) -> Self {
+        Self {
+            first_chunk: spoken.first_chunk,
+            first_pcm: spoken.first_pcm,
+            voiceless: spoken.voiceless.map(|error| error.to_string()),
+            ..self
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The voice path of one conversation: ears, floor, voice.
+//!
+//! [`session::start`] runs one conversation in one place. Each participant gets a [`lane`] (frames → voice activity →
+//! transcript); the session drives the [floor](aether_turn::floor) with what the lanes report; a turn becomes an answer
+//! (`answer.rs`: brain → [`chunker`] → `speaker.rs`: tts) and is heard through the [`playout`]. [`media`] is all that the
+//! path knows about the place where people are.
+//!
+//! It never decides by itself when somebody is done or may be interrupted: that is `aether-turn`. It never waits for the
+//! bus or the room on its own path: that is `journal.rs`. Start with [`session`].
+
+mod answer;
+pub mod chunker;
+mod journal;
+pub mod lane;
+pub mod media;
+pub mod playout;
+pub mod session;
+mod speaker;
+mod turn;
+pub mod utterance;

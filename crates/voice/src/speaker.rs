@@ -1,0 +1,171 @@
+//! From chunks of text to frames in the playout: one `tts.request` call after the other, resampled once.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use aether_audio::{Framer, Resampler, pcm16};
+use aether_bus::{AudioFrame, Bus, CallOptions, Context, Error, Frame};
+use aether_proto::{TtsInput, TtsOutput, subject, tts_output};
+use aether_turn::Generation;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::chunker::Chunk;
+use crate::media::{FRAME_SAMPLES, SAMPLE_RATE_HZ};
+use crate::playout::{Item, Playout};
+
+/// Synthesis of a chunk takes tenths of a second; a service that is silent for so long is taken for gone.
+const TTS_IDLE: Duration = Duration::from_secs(5);
+
+/// What one answer's speaker found out.
+#[derive(Debug, Default)]
+pub(crate) struct Spoken {
+    /// When the first chunk was sent to tts, and when its first PCM came.
+    pub first_chunk: Option<Instant>,
+    pub first_pcm: Option<Instant>,
+    /// Why chunks were not spoken: the answer was shown, but not, or not fully, heard.
+    pub voiceless: Option<Error>,
+}
+
+/// Speaks one answer into the playout.
+pub(crate) struct Speaker {
+    bus: Bus,
+    context: Context,
+    voice: String,
+    generation: Generation,
+    playout: Playout,
+    framer: Framer<i16>,
+    spoken: Spoken,
+}
+
+impl Speaker {
+    pub(crate) fn new(bus: Bus, context: Context, voice: String, generation: Generation, playout: Playout) -> Self {
+        Self {
+            bus,
+            context,
+            voice,
+            generation,
+            playout,
+            framer: Framer::new(FRAME_SAMPLES),
+            spoken: Spoken::default(),
+        }
+    }
+
+    /// Speaks chunk after chunk until the sender is dropped. Dropping the future cancels the synthesis that is under way.
+    pub(crate) async fn run(mut self, mut chunks: mpsc::Receiver<Chunk>) -> Spoken {
+        while let Some(chunk) = chunks.recv().await {
+            if let Err(error) = self.speak(&chunk).await {
+                tracing::warn!(%error, "a part of the answer could not be spoken");
+                self.spoken.voiceless.get_or_insert(error);
+            }
+        }
+        if let Some(rest) = self.framer.flush() {
+            let mut frame = rest;
+            frame.resize(FRAME_SAMPLES, 0);
+            self.playout.push(self.generation, Item::Frame(frame)).await;
+        }
+        self.spoken
+    }
+
+    async fn speak(&mut self, chunk: &Chunk) -> Result<(), Error> {
+        self.spoken.first_chunk.get_or_insert_with(Instant::now);
+        let mut attempt = Synthesis::new(chunk);
+        let first = self.synthesise(&mut attempt).await;
+        // A worker that died before it made a sound is worth one more try: another may hold the queue.
+        match first {
+            Err(error) if !attempt.audible => {
+                tracing::info!(%error, "asking for the chunk again");
+                self.synthesise(&mut Synthesis::new(chunk)).await
+            }
+            other => other,
+        }
+    }
+
+    async fn synthesise(&mut self, synthesis: &mut Synthesis<'_>) -> Result<(), Error> {
+        let open =
+            TtsInput { text: synthesis.chunk.text.trim().to_owned(), voice: self.voice.clone(), speed: 1.0 };
+        let options = CallOptions { idle: TTS_IDLE, audio_output: true, ..CallOptions::default() };
+        let mut call =
+            self.bus.call::<TtsInput, TtsOutput>(&self.context, subject::TTS_REQUEST, &open, options).await?;
+        while let Some(frame) = call.next().await? {
+            match frame {
+                Frame::Audio(audio) => {
+                    self.spoken.first_pcm.get_or_insert_with(Instant::now);
+                    let samples = synthesis.resample(&audio)?;
+                    if !self.play(synthesis, &samples).await {
+                        call.cancel();
+                        return Ok(());
+                    }
+                }
+                Frame::Message(TtsOutput { output: Some(tts_output::Output::Mark(mark)) }) => {
+                    synthesis.marks.push_back(mark);
+                }
+                Frame::Message(_) => {}
+            }
+        }
+        let rest = synthesis.flush();
+        self.play(synthesis, &rest).await;
+        let text_bytes = synthesis.chunk.range.end;
+        self.playout.push(self.generation, Item::Heard { text_bytes }).await;
+        Ok(())
+    }
+
+    /// Queues samples with the marks that fall between them. False: the answer was stopped.
+    async fn play(&mut self, synthesis: &mut Synthesis<'_>, samples: &[i16]) -> bool {
+        synthesis.audible |= !samples.is_empty();
+        for frame in self.framer.push(samples) {
+            synthesis.frames += 1;
+            if !self.playout.push(self.generation, Item::Frame(frame)).await {
+                return false;
+            }
+            while let Some(text_bytes) = synthesis.mark_passed() {
+                self.playout.push(self.generation, Item::Heard { text_bytes }).await;
+            }
+        }
+        true
+    }
+}
+
+/// The state of one chunk's synthesis.
+struct Synthesis<'a> {
+    chunk: &'a Chunk,
+    /// Bytes of white space that were trimmed from the chunk's start before it was sent.
+    trimmed: usize,
+    resampler: Option<Resampler>,
+    marks: VecDeque<aether_proto::TtsMark>,
+    frames: i64,
+    audible: bool,
+}
+
+impl<'a> Synthesis<'a> {
+    fn new(chunk: &'a Chunk) -> Self {
+        let trimmed = chunk.text.len() - chunk.text.trim_start().len();
+        Self { chunk, trimmed, resampler: None, marks: VecDeque::new(), frames: 0, audible: false }
+    }
+
+    fn resample(&mut self, audio: &AudioFrame) -> Result<Vec<i16>, Error> {
+        let broken = |reason: &dyn std::fmt::Display| Error::Protocol(reason.to_string());
+        let samples = pcm16::from_bytes(&audio.pcm).map_err(|error| broken(&error))?;
+        let resampler = match &mut self.resampler {
+            Some(resampler) => resampler,
+            slot => {
+                let fresh =
+                    Resampler::new(audio.sample_rate_hz, SAMPLE_RATE_HZ).map_err(|error| broken(&error))?;
+                slot.insert(fresh)
+            }
+        };
+        Ok(pcm16::from_f32(&resampler.push(&pcm16::to_f32(&samples))))
+    }
+
+    fn flush(&mut self) -> Vec<i16> {
+        self.resampler.as_mut().map(|resampler| pcm16::from_f32(&resampler.flush())).unwrap_or_default()
+    }
+
+    /// The next word that has begun by now: everything before it has been heard. In bytes of the whole answer.
+    fn mark_passed(&mut self) -> Option<usize> {
+        let now_us = self.frames * 10_000;
+        let mark = self.marks.pop_front_if(|mark| mark.offset_us <= now_us)?;
+        let heard = self.chunk.range.start + self.trimmed + mark.text_start as usize;
+        Some(heard.min(self.chunk.range.end))
+    }
+}

@@ -1,0 +1,149 @@
+//! The session's record of the turn under way: its id, its trace, its log entries in order, and where its time went.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aether_bus::Context;
+use aether_proto::{
+    AnswerChunk, Commit, Ended, Heard, TurnId, TurnLogEntry, TurnMetrics, UserCommitted, turn_log_entry,
+};
+use aether_turn::Generation;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Span;
+
+use crate::answer::Timings;
+use crate::lane::Timing;
+
+pub(crate) struct Turn {
+    pub id: TurnId,
+    pub generation: Generation,
+    pub context: Context,
+    pub span: Span,
+    /// Ends every call of this turn.
+    pub cancel: CancellationToken,
+    /// Taken when the turn is committed.
+    pub commit: Option<oneshot::Sender<Commit>>,
+    /// The person's words are in the log: this turn must end there too.
+    pub logged: bool,
+    /// What the answer says so far, and how much of it has been heard.
+    pub answer: String,
+    pub heard_bytes: usize,
+    /// Set once the text is complete or has failed.
+    pub timings: Option<Timings>,
+    pub failure: Option<aether_proto::Error>,
+    pub utterance: Option<Timing>,
+    pub audible_at: Option<Instant>,
+    sequence: u32,
+    chunks: u32,
+}
+
+impl Turn {
+    pub(crate) fn new(generation: Generation, context: Context, span: Span) -> Self {
+        Self {
+            id: TurnId::generate(),
+            generation,
+            context,
+            span,
+            cancel: CancellationToken::new(),
+            commit: None,
+            logged: false,
+            answer: String::new(),
+            heard_bytes: 0,
+            timings: None,
+            failure: None,
+            utterance: None,
+            audible_at: None,
+            sequence: 0,
+            chunks: 0,
+        }
+    }
+
+    pub(crate) fn user_committed(&mut self, committed: UserCommitted) -> TurnLogEntry {
+        self.logged = true;
+        self.entry(turn_log_entry::Step::UserCommitted(committed))
+    }
+
+    /// Takes the next words of the answer; returns their log entry and their number.
+    pub(crate) fn answered(&mut self, delta: String) -> (TurnLogEntry, u32) {
+        let index = self.chunks;
+        self.chunks += 1;
+        self.answer.push_str(&delta);
+        (self.entry(turn_log_entry::Step::AnswerChunk(AnswerChunk { index, text: delta })), index)
+    }
+
+    /// The two entries that close the turn.
+    pub(crate) fn closed(&mut self, reason: &str) -> [TurnLogEntry; 2] {
+        let text_bytes = u32::try_from(self.heard_bytes).unwrap_or(u32::MAX);
+        [
+            self.entry(turn_log_entry::Step::Heard(Heard { text_bytes })),
+            self.entry(turn_log_entry::Step::Ended(Ended { reason: reason.to_owned() })),
+        ]
+    }
+
+    /// How much of the answer has been heard, on a character boundary.
+    pub(crate) fn heard_text(&self) -> &str {
+        &self.answer[..self.answer.floor_char_boundary(self.heard_bytes)]
+    }
+
+    fn entry(&mut self, step: turn_log_entry::Step) -> TurnLogEntry {
+        let sequence = self.sequence;
+        self.sequence += 1;
+        TurnLogEntry {
+            session_id: self.context.session.map(|session| session.to_string()).unwrap_or_default(),
+            turn_id: self.id.to_string(),
+            sequence,
+            at_unix_us: unix_us(),
+            step: Some(step),
+        }
+    }
+
+    /// Where the time of a spoken turn went; `None` for one that was typed, or never heard.
+    pub(crate) fn metrics(&self, endpoint_silence: Duration, trace_id: Option<String>) -> Option<TurnMetrics> {
+        let (utterance, timings, audible) = (self.utterance?, self.timings.as_ref()?, self.audible_at?);
+        let span = |from: Option<Instant>, to: Option<Instant>| {
+            from.zip(to).map(|(from, to)| to.saturating_duration_since(from)).unwrap_or_default()
+        };
+        let total = audible.saturating_duration_since(utterance.last_speech);
+        let endpoint = utterance.decided.saturating_duration_since(utterance.last_speech);
+        let stt = utterance.finished.saturating_duration_since(utterance.decided);
+        let first_token = span(timings.committed, timings.first_token);
+        let gathering = span(timings.first_token, timings.first_chunk);
+        let first_audio = span(timings.first_chunk, timings.first_pcm);
+        let models = stt + gathering + brain_time(timings, first_token) + first_audio;
+        let overhead = total.saturating_sub(endpoint_silence.min(endpoint)).saturating_sub(models);
+        Some(TurnMetrics {
+            endpoint_ms: ms(endpoint),
+            stt_ms: ms(stt),
+            stt_decode_ms: ms(utterance.decode),
+            llm_first_token_ms: ms(first_token),
+            llm_first_chunk_ms: ms(gathering),
+            tts_first_audio_ms: ms(first_audio),
+            total_ms: ms(total),
+            overhead_us: u32::try_from(overhead.as_micros()).unwrap_or(u32::MAX),
+            trace_id: trace_id.unwrap_or_default(),
+        })
+    }
+}
+
+/// The model's own part of the wait for the first token, as far as brain told.
+fn brain_time(timings: &Timings, first_token: Duration) -> Duration {
+    timings
+        .brain
+        .as_ref()
+        .map(|done| Duration::from_micros(done.model_first_token_us.into()).min(first_token))
+        .unwrap_or_default()
+}
+
+fn ms(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// The wall clock, for records; never for measuring.
+pub(crate) fn unix_us() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|elapsed| i64::try_from(elapsed.as_micros()).ok())
+        .unwrap_or_default()
+}
