@@ -1,1 +1,1 @@
-//! Whole-system tests: see `tests/`.
+//! Tests of the whole: `architecture.rs` holds the layers, `system/` speaks into real rooms of a real house.

@@ -226,7 +226,11 @@ async fn watch(
 }
 
 fn show_nats(nats: &PartHealth, connected: bool) {
-    if connected { nats.up() } else { nats.waiting("no connection to NATS; check that it runs and that NATS_URL is right") }
+    if connected {
+        nats.up()
+    } else {
+        nats.waiting("no connection to NATS; check that it runs and that NATS_URL is right")
+    }
 }
 
 fn show_livekit(livekit: &PartHealth, state: &WorkerState) {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use aether_livekit::{
-    AudioFrame, DataPacket, LocalAudioTrack, LocalParticipant, NativeAudioSource, ParticipantIdentity, StreamTextOptions,
-    TextStreamWriter, TrackPublishOptions, TrackSid, Transcription, TranscriptionSegment,
+    AudioFrame, DataPacket, LocalAudioTrack, LocalParticipant, NativeAudioSource, ParticipantIdentity,
+    StreamTextOptions, TextStreamWriter, TrackPublishOptions, TrackSid, Transcription, TranscriptionSegment,
 };
 use aether_proto::ClientEvent;
 use aether_turn::floor::Phase;
@@ -113,8 +113,7 @@ impl Stage {
     /// The same for clients that know only transcription packets.
     async fn packet(&self, speaker: ParticipantIdentity, track: TrackSid, id: String, text: String, is_final: bool) {
         let segment = TranscriptionSegment { id, text, r#final: is_final, ..TranscriptionSegment::default() };
-        let transcription =
-            Transcription { participant_identity: speaker, track_id: track, segments: vec![segment] };
+        let transcription = Transcription { participant_identity: speaker, track_id: track, segments: vec![segment] };
         report("publish a transcription", self.local.publish_transcription(transcription).await);
     }
 }
@@ -176,10 +175,8 @@ async fn finish(spoken: Option<Spoken>) {
 }
 
 fn caption_attributes(segment: &str, track: Option<&TrackSid>, is_final: bool) -> HashMap<String, String> {
-    let mut attributes = HashMap::from([
-        (SEGMENT_ID.to_owned(), segment.to_owned()),
-        (FINAL.to_owned(), is_final.to_string()),
-    ]);
+    let mut attributes =
+        HashMap::from([(SEGMENT_ID.to_owned(), segment.to_owned()), (FINAL.to_owned(), is_final.to_string())]);
     if let Some(track) = track {
         attributes.insert(TRACK_ID.to_owned(), track.as_str().to_owned());
     }

@@ -77,7 +77,8 @@ impl Visit<'_> {
 
         let stop = CancellationToken::new();
         let _stop_on_drop = stop.clone().drop_guard();
-        let (handle, running) = session::start(self.session_options(session), self.session_parts(), stage.clone(), stop.clone());
+        let (handle, running) =
+            session::start(self.session_options(session), self.session_parts(), stage.clone(), stop.clone());
         let mut people = People::new(handle.clone(), stage, self.options.greeting.clone());
         for participant in room.remote_participants().into_values() {
             people.arrived(&participant, self.guest(&participant)).await;

@@ -3,7 +3,7 @@
 use aether_memory::EmbedError;
 use aether_proto::{EmbedReply, EmbedRequest, Error, ErrorCode, embed_reply};
 
-use crate::opening::invalid;
+use crate::input::invalid;
 use crate::remembering::Remembering;
 
 const MAX_TEXTS: usize = 256;

@@ -12,8 +12,8 @@ use aether_llm::{ChatRequest, Delta, FinishReason, Message};
 use aether_proto::{Done, Error, ErrorCode, LlmClass, LlmInput, LlmOutput, TextChunk, Usage, llm_output};
 use tokio::time::Instant;
 
+use crate::input::invalid;
 use crate::mind::{Mind, llm_error};
-use crate::opening::invalid;
 
 /// The longest prompt, in bytes: more than any local model's context.
 const MAX_PROMPT: usize = 512 * 1024;

@@ -9,24 +9,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aether_bus::{CallEnded, Frame, IncomingCall};
-use aether_llm::{ChatRequest, Delta, FinishReason, Message};
-use aether_memory::{Question, Recollection};
+use aether_bus::{CallEnded, IncomingCall};
+use aether_llm::{ChatRequest, Delta, Message};
 use aether_proto::{
-    BrainInput, BrainOutput, Commit, Done, Error, ErrorCode, Status, TextChunk, TurnId, Update, Usage, brain_input,
-    brain_output,
+    BrainInput, BrainOutput, Commit, Done, Error, ErrorCode, Status, TextChunk, TurnId, Update, Usage, brain_output,
 };
 use aether_store::{Exchange, TurnStatus};
 use aether_telemetry::metric;
 use futures::FutureExt as _;
 use time::OffsetDateTime;
-use tokio::time::timeout;
 use tracing::{Instrument as _, debug, info, info_span, warn};
 
 use crate::draft::{Draft, Step};
-use crate::history::{History, MAX_STORED};
+use crate::history::History;
+use crate::input::{Input, Opening, invalid};
 use crate::mind::{Mind, llm_error};
-use crate::opening::{Opening, check_words, invalid};
+use crate::preparation::{Known, Recalled, load_history, read_ahead, recall};
 use crate::prompt::Prompt;
 
 /// Told once in a session, when an answer is made without what was said before.
@@ -71,14 +69,6 @@ struct Turn {
     said: Option<Exchange>,
 }
 
-/// What was recalled, and for which words.
-#[derive(Clone)]
-struct Recalled {
-    words: String,
-    recollection: Recollection,
-    failed: bool,
-}
-
 /// What [`Turn::listen`] found out before the commit.
 struct Heard {
     text: String,
@@ -95,11 +85,6 @@ struct Times {
     /// All is known that the prompt needs. From here on it is the model that takes its time.
     prepared: Instant,
     recall_ms: u32,
-}
-
-struct Known {
-    history: History,
-    failed: bool,
 }
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -132,12 +117,13 @@ impl Turn {
         let mut last_news = tokio::time::Instant::now();
 
         loop {
-            if let Some(known) = &history {
-                if recalled.is_none() && recalling.is_none() && draft.is_enough_to_recall() {
-                    let words = draft.words().to_owned();
-                    let except = turns_of(&known.history, self.opening.turn);
-                    recalling = Some(recall(Arc::clone(&self.mind), self.opening.clone(), words, except).boxed());
-                }
+            if let Some(known) = &history
+                && recalled.is_none()
+                && recalling.is_none()
+                && draft.is_enough_to_recall()
+            {
+                let (words, shown) = (draft.words().to_owned(), known.turns(self.opening.turn));
+                recalling = Some(recall(Arc::clone(&self.mind), self.opening.clone(), words, shown).boxed());
             }
             let mut look_again = None;
             // What is recalled stands before the words, so there is no use in reading words ahead while it is looked for.
@@ -156,34 +142,24 @@ impl Turn {
             tokio::select! {
                 biased;
                 frame = self.call.next() => {
+                    let Some(frame) = frame else { return Ok(None) };
                     last_news = tokio::time::Instant::now();
-                    match frame {
-                        None => return Ok(None),
-                        Some(Frame::Audio(_)) => return Err(invalid("brain.request takes no audio")),
-                        Some(Frame::Message(BrainInput { input: Some(brain_input::Input::Update(update)) })) => {
-                            let Update { generation, words } = update;
-                            check_words(&words)?;
+                    match Input::read(frame)? {
+                        Input::Update(Update { generation, words }) => {
                             if !draft.update(generation, words) {
                                 metrics::counter!(metric::STALE, "what" => "brain_update").increment(1);
                             }
                         }
-                        Some(Frame::Message(BrainInput { input: Some(brain_input::Input::Commit(commit)) })) => {
-                            let Commit { generation, text } = commit;
-                            check_words(&text)?;
-                            if text.trim().is_empty() {
-                                return Err(invalid("a turn without words can't be answered: cancel it instead"));
-                            }
-                            if generation < draft.generation() {
-                                metrics::counter!(metric::STALE, "what" => "brain_commit").increment(1);
-                                continue;
-                            }
+                        Input::Commit(Commit { generation, .. }) if generation < draft.generation() => {
+                            metrics::counter!(metric::STALE, "what" => "brain_commit").increment(1);
+                        }
+                        Input::Commit(Commit { text, .. }) => {
                             let at = Instant::now();
                             if let Some(loading) = loading {
                                 history = Some(loading.await);
                             }
                             return Ok(Some(Heard { text, history, recalled, prefill, at }));
                         }
-                        Some(Frame::Message(_)) => return Err(invalid("expected update or commit")),
                     }
                 }
                 known = finished(&mut loading) => history = Some(known),
@@ -217,7 +193,7 @@ impl Turn {
         });
 
         // All three at once; the reading-ahead is waited for because it holds the slot whose cache this prompt needs.
-        let shown = turns_of(&known.history, self.opening.turn);
+        let shown = known.turns(self.opening.turn);
         let prepare = async {
             let prepared = tokio::join!(self.history_at_last(known), self.recall_at_last(recalled, &text, shown));
             (prepared, Instant::now())
@@ -258,8 +234,9 @@ impl Turn {
             let delta = match completion.next().await {
                 Some(Ok(delta)) => delta,
                 Some(Err(error)) => {
-                    warn!(%error, "the language model did not answer");
-                    return Err(llm_error(&error));
+                    let failed = llm_error(&error);
+                    warn!(error = failed.message, "the language model did not answer");
+                    return Err(failed);
                 }
                 None => return Err(ErrorCode::Internal.error("the answer ended without an end")),
             };
@@ -296,7 +273,7 @@ impl Turn {
         if index == 0 {
             return Err(ErrorCode::LlmUnavailable.error("the language model answered with nothing; ask again"));
         }
-        FinishReason::as_str(finish_reason).clone_into(&mut done.finish_reason);
+        done.finish_reason = finish_reason.as_str().to_owned();
         done.total_ms = milliseconds(times.committed.elapsed());
         let Done { recall_ms, first_token_ms, total_ms, .. } = done;
         info!(recall_ms, first_token_ms, total_ms, chunks = index, "turn answered");
@@ -317,12 +294,12 @@ impl Turn {
     /// cache already.
     async fn recall_at_last(&self, early: Option<Recalled>, text: &str, shown: Vec<TurnId>) -> Recalled {
         let early = early.filter(|early| !early.failed);
-        if let Some(early) = early.as_ref().filter(|early| same_words(&early.words, text)) {
+        if let Some(early) = early.as_ref().filter(|early| early.is_for(text)) {
             return early.clone();
         }
         let late = recall(Arc::clone(&self.mind), self.opening.clone(), text.to_owned(), shown).await;
         match early {
-            Some(early) if late.failed || contains_all(&early.recollection, &late.recollection) => early,
+            Some(early) if late.failed || early.contains_all_of(&late) => early,
             _ => late,
         }
     }
@@ -354,73 +331,11 @@ impl Drop for Turn {
     }
 }
 
-/// The rows of the session, completed by what this process knows. Without the rows it goes on, and says so.
-#[tracing::instrument(skip_all)]
-async fn load_history(mind: Arc<Mind>, opening: Opening) -> Known {
-    let Opening { tenant, session, turn, .. } = &opening;
-    let rows = async {
-        let mut transaction = mind.store.tenant(tenant).await?;
-        let rows = transaction.history(*session, Some(*turn), MAX_STORED).await?;
-        transaction.commit().await?;
-        Ok::<_, aether_store::Error>(rows)
-    };
-    let (rows, failed) = match timeout(mind.options.history_deadline, rows).await {
-        Ok(Ok(rows)) => (rows, false),
-        Ok(Err(error)) => {
-            debug!(%error, "no history");
-            (Vec::new(), true)
-        }
-        Err(_) => {
-            debug!("no history in time");
-            (Vec::new(), true)
-        }
-    };
-    Known { history: mind.sessions.complete(tenant, *session, rows, *turn), failed }
-}
-
-/// `shown` are the turns that are in the prompt anyway.
-#[tracing::instrument(skip_all)]
-async fn recall(mind: Arc<Mind>, opening: Opening, words: String, shown: Vec<TurnId>) -> Recalled {
-    let Some(person) = &opening.person else {
-        return Recalled { words, recollection: Recollection::default(), failed: false };
-    };
-    let question = Question { tenant: &opening.tenant, agent: &opening.agent, person, words: &words, except: &shown };
-    let found = mind.memory.recall(&question).await;
-    let (recollection, failed) = match found {
-        Ok(recollection) => (recollection, false),
-        Err(error) => {
-            debug!(%error, "nothing recalled");
-            (Recollection::default(), true)
-        }
-    };
-    Recalled { words, recollection, failed }
-}
-
-/// A guess that fails costs nothing: the question itself will tell what is wrong.
-#[tracing::instrument(skip_all)]
-async fn read_ahead(mind: Arc<Mind>, messages: Vec<Message>) {
-    if let Err(error) = mind.llm.prefill(messages).await {
-        debug!(%error, "the prompt was not read ahead");
-    }
-}
-
 async fn wait_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => pending().await,
     }
-}
-
-fn turns_of(history: &History, current: TurnId) -> Vec<TurnId> {
-    history.exchanges.iter().map(|exchange| exchange.turn).chain([current]).collect()
-}
-
-fn same_words(one: &str, other: &str) -> bool {
-    one.split_whitespace().eq(other.split_whitespace())
-}
-
-fn contains_all(all: &Recollection, some: &Recollection) -> bool {
-    some.memories.iter().all(|memory| all.memories.iter().any(|other| other.turn == memory.turn))
 }
 
 fn milliseconds(duration: Duration) -> u32 {

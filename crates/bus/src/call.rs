@@ -83,6 +83,7 @@ impl Bus {
         O: DeserializeOwned,
     {
         let options = options.within_reason();
+        let deadline_limit = context.deadline();
         let Outgoing { headers: mut outgoing, payload } = Outgoing::open(subject, open)?;
         Self::write_headers(&mut outgoing, context);
         outgoing.insert(headers::SEQUENCE, "0");
@@ -109,7 +110,7 @@ impl Bus {
             contents,
             outcome: Outcome::Pending(outcome),
             idle: options.idle,
-            deadline: context.expires_at(),
+            deadline: context.expires_at().zip(deadline_limit),
             types: PhantomData,
         })
     }
@@ -122,7 +123,8 @@ pub struct Call<I, O> {
     contents: mpsc::Receiver<Content>,
     outcome: Outcome,
     idle: Duration,
-    deadline: Option<Instant>,
+    /// When the context's deadline passes, and how long it was when the call was opened.
+    deadline: Option<(Instant, Duration)>,
     types: PhantomData<fn(I) -> O>,
 }
 
@@ -186,8 +188,8 @@ impl<I: Serialize, O: DeserializeOwned> Call<I, O> {
     fn next_limit(&self) -> (Instant, Error) {
         let idle = self.line.last_said() + self.idle;
         match self.deadline {
-            Some(deadline) if deadline < idle => {
-                (deadline, Error::TimedOut { what: "the end of the call", limit: Duration::ZERO })
+            Some((deadline, limit)) if deadline < idle => {
+                (deadline, Error::TimedOut { what: "the end of the call", limit })
             }
             _ => (idle, Error::TimedOut { what: "the next frame of the call", limit: self.idle }),
         }

@@ -1,6 +1,7 @@
 //! Durable events: kept by JetStream until each consumer has handled them. Every stream is declared here.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,11 +23,13 @@ use crate::error::Error;
 use crate::headers::HeaderError;
 use crate::{frame, headers, trace};
 
-/// After this long without an answer a message is delivered again: its consumer died.
-const ACK_WAIT: Duration = Duration::from_secs(30);
+/// After this long without a sign of its consumer a message is delivered again: the consumer died.
+const ACK_WAIT: Duration = Duration::from_secs(3);
+/// How often a consumer that is still at work on a message says so.
+const PROGRESS: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 const STREAM_RETRY: Duration = Duration::from_secs(1);
-/// How long JetStream may take to confirm that it stored a message.
+/// How long JetStream may take to confirm that it stored a message, or made a stream.
 const STORE_LIMIT: Duration = Duration::from_millis(1500);
 
 /// The durable streams there are.
@@ -66,7 +69,8 @@ impl DurableStream {
 /// Makes sure that the stream is there and as declared.
 pub(crate) async fn declare(bus: &Bus, stream: DurableStream) -> Result<stream::Stream, Error> {
     let not_stored = |reason: String| Error::NotStored { subject: stream.name().to_owned(), reason };
-    let jetstream = jetstream::new(bus.client().clone());
+    let mut jetstream = jetstream::new(bus.client().clone());
+    jetstream.set_timeout(STORE_LIMIT);
     jetstream.create_or_update_stream(stream.config()).await.map_err(|error| not_stored(error.to_string()))?;
     jetstream.get_stream(stream.name()).await.map_err(|error| not_stored(error.to_string()))
 }
@@ -208,17 +212,20 @@ impl Consuming {
         H: Fn(Context, T) -> F,
     {
         let mut connected = self.bus.connected();
-        let opened = async {
-            connected.wait_for(|connected| *connected).await.map_err(|_| Error::Disconnected)?;
-            self.open().await
+        let is_there = connected.wait_for(|connected| *connected);
+        let Some(is_there) = self.stop.run_until_cancelled(is_there).await else { return Ok(()) };
+        is_there.map_err(|_| Error::Disconnected)?;
+        // What was asked of the server goes with the connection; asking anew is quicker than finding that out.
+        let mut messages = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Ok(()),
+            _ = connected.changed() => return Ok(()),
+            messages = self.open() => messages?,
         };
-        let Some(messages) = self.stop.run_until_cancelled(opened).await else { return Ok(()) };
-        let mut messages = messages?;
         loop {
             let message = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Ok(()),
-                // What was asked of the server went with the connection; asking anew is quicker than finding that out.
                 _ = connected.changed() => return Ok(()),
                 message = messages.next() => message,
             };
@@ -258,7 +265,18 @@ impl Consuming {
         if let Some(received) = &message.headers {
             span = trace::continue_in(span, received);
         }
-        match handler(context, typed).instrument(span).await {
+        let mut handling = pin!(handler(context, typed).instrument(span));
+        let handled = loop {
+            match tokio::time::timeout(PROGRESS, &mut handling).await {
+                Ok(handled) => break handled,
+                Err(_) => {
+                    if let Err(error) = message.ack_with(AckKind::Progress).await {
+                        tracing::debug!(%error, "a sign of progress was not sent");
+                    }
+                }
+            }
+        };
+        match handled {
             Ok(()) => AckKind::Ack,
             Err(error @ ConsumeError::Retry(_)) => {
                 let delivered = message.info().map_or(1, |info| info.delivered);

@@ -249,11 +249,16 @@ impl Endpoint {
         };
         let span = self.span(&context, received);
         let endpoint = Arc::clone(self);
-        work.spawn(async move {
+        let mut serving = Box::pin(async move {
             let ending = endpoint.serve(message, context, span).await;
             drop(place);
             endpoint.count(&ending, began);
         });
+        // A request whose handler need not wait for anything is answered here and now; a task would only delay it.
+        let answered = matches!(self.handler, Handler::Request(_)) && (&mut serving).now_or_never().is_some();
+        if !answered {
+            work.spawn(serving);
+        }
     }
 
     async fn serve(&self, message: Message, context: Context, span: Span) -> Ending {

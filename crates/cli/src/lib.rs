@@ -12,7 +12,7 @@ mod config;
 mod context;
 mod error;
 mod models;
-mod person;
+pub mod person;
 mod plan;
 mod running;
 mod status;

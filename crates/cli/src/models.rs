@@ -184,13 +184,11 @@ impl Progress {
             Event::Retrying { model, reason, .. } => {
                 self.say(bar, format!("{model}: going on after a fault: {reason}"))
             }
-            Event::SourceFailed { model, source, reason, .. } => {
-                self.say(bar, format!("{model}: {source} can't be used: {reason}"));
-            }
             Event::FellBack { wanted, instead, .. } => {
                 self.say(bar, format!("no source of {wanted} could be used; the smaller {instead} takes its place"));
             }
             Event::Finished { model } => self.say(bar, format!("{model}: there, with the right hash")),
+            // A source that can't be used matters only when none can: then the error names them all.
             _ => {}
         }
     }

@@ -38,6 +38,8 @@ pub struct Exchange {
     pub audio: Vec<i16>,
     /// `completed`, `interrupted` or `error`.
     pub end: String,
+    /// An answer was stopped because somebody spoke over it.
+    pub interrupted: bool,
     /// What the agent reported on the way.
     pub notices: Vec<String>,
 }
@@ -103,8 +105,34 @@ impl Person {
 
     /// Says something and returns what came back, at most after `patience`.
     pub async fn ask(&mut self, samples: Vec<i16>, patience: Duration) -> Result<Exchange, Error> {
+        while self.events.try_recv().is_ok() {}
+        self.speak(samples).await?;
+        self.outcome(patience).await
+    }
+
+    /// Begins to say something. Returns when the microphone has taken it over, not when it has been said.
+    pub async fn speak(&mut self, samples: Vec<i16>) -> Result<(), Error> {
         while self.sound.try_recv().is_ok() {}
-        self.speech.send(samples).await.map_err(|_| left())?;
+        self.speech.send(samples).await.map_err(|_| left())
+    }
+
+    /// Waits until the agent can be heard after what was said last.
+    pub async fn until_audible(&mut self, patience: Duration) -> Result<(), Error> {
+        let mut exchange = Exchange::default();
+        let audible = async {
+            while exchange.total.is_none() {
+                let (at, frame) = self.sound.recv().await.ok_or_else(left)?;
+                self.hear(at, frame, &mut exchange);
+            }
+            Ok(())
+        };
+        timeout(patience, audible)
+            .await
+            .unwrap_or_else(|_| Err(Error::Input(format!("the agent was not heard within {} s", patience.as_secs()))))
+    }
+
+    /// Follows the turn under way to its end.
+    pub async fn outcome(&mut self, patience: Duration) -> Result<Exchange, Error> {
         let mut exchange = Exchange::default();
         timeout(patience, self.follow(&mut exchange)).await.map_err(|_| {
             let so_far =
@@ -171,6 +199,7 @@ impl Person {
                 exchange.answer.push_str(&chunk.text);
             }
             Some(client_event::Event::TurnMetrics(metrics)) => exchange.metrics = metrics,
+            Some(client_event::Event::Interrupted(_)) => exchange.interrupted = true,
             Some(client_event::Event::Status(status)) => exchange.notices.push(status.message),
             Some(client_event::Event::Error(error)) => {
                 exchange.notices.push(error.to_string());

@@ -120,15 +120,6 @@ impl Up {
 
     /// Everything that is wrong is said before anything is started.
     fn check_settings(&self) -> Result<(), Error> {
-        self.context.settings(|loader| {
-            let nats = NatsSettings::read(loader);
-            let postgres = PostgresSettings::read(loader);
-            let redis = RedisSettings::read(loader);
-            let livekit = aether_settings::LiveKitSettings::read(loader);
-            let llm = LlmSettings::read(loader);
-            (nats?, postgres?, redis?, livekit?, llm?);
-            Ok(())
-        })?;
         let (_, problems) = self.context.describe()?;
         for problem in &problems {
             eprintln!("aether: {problem}");

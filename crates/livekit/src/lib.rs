@@ -19,6 +19,7 @@ mod room_admin;
 mod room_event;
 mod room_name;
 mod room_state;
+mod server_url;
 mod text_stream;
 pub mod token;
 mod track;

@@ -7,8 +7,8 @@ use livekit_api::services::ServiceError;
 use livekit_api::services::agent_dispatch::AgentDispatchClient;
 use livekit_api::services::room::{CreateRoomOptions, RoomClient};
 use livekit_protocol as proto;
-use url::Url;
 
+use crate::server_url::with_scheme;
 use crate::{ApiKey, ParticipantIdentity, ParticipantKind};
 
 /// How long one request may take.
@@ -58,7 +58,7 @@ impl RoomAdmin {
     /// # Errors
     /// When the address is not a URL.
     pub fn new(url: &str, key: &ApiKey) -> Result<Self, AdminError> {
-        let host = http_url(url)?;
+        let host = with_scheme(url, "http", "https").ok_or_else(|| AdminError::Url { url: url.to_owned() })?;
         // The HTTP client picks up the process's cryptography provider; a second installation changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self {
@@ -152,29 +152,4 @@ impl From<proto::ParticipantInfo> for ParticipantSummary {
 
 fn service(operation: &'static str) -> impl FnOnce(ServiceError) -> AdminError {
     move |source| AdminError::Service { operation, source }
-}
-
-fn http_url(url: &str) -> Result<String, AdminError> {
-    let bad = || AdminError::Url { url: url.to_owned() };
-    let parsed = Url::parse(url).map_err(|_| bad())?;
-    let scheme = match parsed.scheme() {
-        "ws" | "http" => "http",
-        "wss" | "https" => "https",
-        _ => return Err(bad()),
-    };
-    let rest = url.split_once("://").map(|(_, rest)| rest).ok_or_else(bad)?;
-    Ok(format!("{scheme}://{}", rest.trim_end_matches('/')))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_room_address_serves_for_administration() {
-        assert_eq!(http_url("ws://127.0.0.1:7880").unwrap(), "http://127.0.0.1:7880");
-        assert_eq!(http_url("wss://example.org/livekit/").unwrap(), "https://example.org/livekit");
-        assert!(matches!(http_url("127.0.0.1:7880"), Err(AdminError::Url { .. })));
-        assert!(matches!(http_url("nats://127.0.0.1"), Err(AdminError::Url { .. })));
-    }
 }

@@ -9,8 +9,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{Instrument as _, debug, warn};
+use tracing::{Instrument as _, debug, info_span, warn};
 
+use crate::measure;
 use crate::parse::reported_message;
 use crate::{ChatRequest, CircuitBreaker, Completion, Delta, Error, FinishReason, Message, Options, Outcome, Permit};
 
@@ -77,7 +78,13 @@ impl Client {
                 let _ = sender.send(Err(error)).await;
             }
         };
-        let request = AbortOnDropHandle::new(tokio::spawn(task.in_current_span()));
+        let span = info_span!(
+            "chat",
+            otel.kind = "client",
+            gen_ai.operation.name = "chat",
+            gen_ai.request.model = self.shared.options.model,
+        );
+        let request = AbortOnDropHandle::new(tokio::spawn(task.instrument(span)));
         Completion { deltas, _request: request }
     }
 
@@ -144,7 +151,8 @@ impl Shared {
         request: &ChatRequest,
         sender: &mpsc::Sender<Result<Delta, Error>>,
     ) -> Result<(), Error> {
-        let now = Instant::now().into_std();
+        let started = Instant::now();
+        let now = started.into_std();
         let permit =
             self.breaker(|breaker| breaker.admit(now)).map_err(|retry_after| Error::CircuitOpen { retry_after })?;
         let mut admission = Admission { shared: Arc::clone(self), permit: Some(permit) };
@@ -164,6 +172,7 @@ impl Shared {
             debug!(error = %error, failed, "asking the language model again");
             tokio::time::sleep(wait).await;
         };
+        measure::ended(&self.options.model, started.elapsed(), &outcome);
         admission.record(match &outcome {
             Err(error) if error.is_failure_of_the_server() => Outcome::Failure,
             Err(Error::Cancelled) => Outcome::Abandoned,
@@ -213,8 +222,10 @@ impl Shared {
             for delta in found.drain(..) {
                 if !*seen {
                     *seen = true;
-                    metrics::histogram!("gen_ai_server_time_to_first_token_seconds", "model" => options.model.clone())
-                        .record(started.elapsed());
+                    measure::first_token(&options.model, started.elapsed());
+                }
+                if let Delta::Usage(usage) = &delta {
+                    measure::tokens(&options.model, usage);
                 }
                 let over = !budget.allows(&delta);
                 let done = over || matches!(delta, Delta::Done(_));
@@ -226,8 +237,6 @@ impl Shared {
                     return Err(Error::Cancelled);
                 }
                 if done {
-                    metrics::histogram!("gen_ai_client_operation_duration_seconds", "model" => options.model.clone())
-                        .record(started.elapsed());
                     return Ok(());
                 }
             }

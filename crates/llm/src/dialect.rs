@@ -145,4 +145,46 @@ mod tests {
         }
         assert_eq!("gemini".parse::<Dialect>(), Err(UnknownDialect { given: "gemini".into() }));
     }
+
+    #[test]
+    fn a_request_holds_what_its_dialect_knows() {
+        use serde_json::json;
+
+        let options = |dialect| Options {
+            context_tokens: Some(4096),
+            ..Options::new("http://h:1".parse().unwrap(), dialect, "m")
+        };
+        let plain = ChatRequest::new(vec![crate::Message::user("Hi")]);
+        let full = ChatRequest {
+            temperature: Some(0.5),
+            seed: Some(7),
+            stop: vec!["\n".into()],
+            slot: Some(1),
+            ..plain.clone()
+        };
+        let messages = json!([{ "role": "user", "content": "Hi" }]);
+        let body = |dialect: Dialect, request| dialect.chat_body(&options(dialect), request);
+        assert_eq!(
+            body(Dialect::OpenAi, &plain),
+            json!({
+                "model": "m", "messages": messages, "max_tokens": 512, "stream": true,
+                "stream_options": { "include_usage": true },
+            })
+        );
+        assert_eq!(
+            body(Dialect::OpenAi, &full),
+            json!({
+                "model": "m", "messages": messages, "max_tokens": 512, "stream": true,
+                "stream_options": { "include_usage": true },
+                "temperature": 0.5, "seed": 7, "stop": ["\n"], "id_slot": 1, "cache_prompt": true,
+            })
+        );
+        assert_eq!(
+            body(Dialect::Ollama, &full),
+            json!({
+                "model": "m", "messages": messages, "stream": true, "think": false, "keep_alive": -1,
+                "options": { "num_predict": 512, "temperature": 0.5, "seed": 7, "stop": ["\n"], "num_ctx": 4096 },
+            })
+        );
+    }
 }

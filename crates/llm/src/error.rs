@@ -37,6 +37,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// A short name for metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Endpoint { .. } | Self::Build(_) => "configuration",
+            Self::CircuitOpen { .. } => "circuit_open",
+            Self::Connect { .. } | Self::Connection(_) => "connection",
+            Self::NotReady { .. } => "not_ready",
+            Self::Refused { .. } => "refused",
+            Self::FirstToken { .. } | Self::Idle { .. } | Self::Total { .. } => "timeout",
+            Self::Parse(_) => "unreadable",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
     /// The server took too long, as opposed to failing.
     pub const fn is_deadline(&self) -> bool {
         matches!(self, Self::FirstToken { .. } | Self::Idle { .. } | Self::Total { .. })

@@ -15,6 +15,7 @@ mod completion;
 mod dialect;
 mod error;
 mod lines;
+mod measure;
 pub mod ollama;
 pub mod openai;
 mod options;

@@ -170,6 +170,8 @@ fn cut(bytes: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_text_comes_through_any_cutting(
         dialect in dialect(),

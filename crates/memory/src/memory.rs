@@ -66,27 +66,19 @@ impl RecallError {
     }
 }
 
-/// Why an entry of the turn log is not, or not wholly, in the store yet.
+/// Why an entry of the turn log is not, or not wholly, in the store yet. Unless it is malformed, deliver it again later.
 #[derive(Debug, thiserror::Error)]
 pub enum RememberError {
     /// The same entry fails the same way for ever: drop it.
     #[error(transparent)]
     Malformed(ApplyError),
-    /// Deliver it again later, as after the other two.
     #[error("remembering took longer than {0:?}")]
     Deadline(Duration),
     #[error(transparent)]
     Store(#[from] aether_store::Error),
-    /// The rows of the turn are written; delivered again, the entry is embedded once more.
+    /// The rows of the turn are written, only its memory is missing.
     #[error("can't embed what was said")]
     Embed(#[from] EmbedError),
-}
-
-impl RememberError {
-    /// Whether delivering the entry again can help.
-    pub const fn is_final(&self) -> bool {
-        matches!(self, Self::Malformed(_))
-    }
 }
 
 impl From<ApplyError> for RememberError {
@@ -115,7 +107,7 @@ impl Memory {
         &self.embedder
     }
 
-    /// What matters for these words, within the deadline. Words without a sound recall nothing.
+    /// What matters for these words, within the deadline. Blank words recall nothing.
     pub async fn recall(&self, question: &Question<'_>) -> Result<Recollection, RecallError> {
         if question.words.trim().is_empty() {
             return Ok(Recollection::default());

@@ -1,7 +1,7 @@
 //! The lease on a room: at most one agent answers in it.
 //!
 //! A lease is a key that expires, with its holder and an epoch. Epochs only grow, also when Redis forgets everything: a new
-//! one is at least the server's clock in milliseconds. So whoever shows a higher epoch took the room later.
+//! one is at least the server's clock in microseconds. So whoever shows a higher epoch took the room later.
 //!
 //! What the answers mean for an agent:
 //!
@@ -65,9 +65,9 @@ static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
         local held = redis.call('HMGET', KEYS[1], 'holder', 'epoch')
         if held[1] then return {'held', held[1], held[2]} end
         local now = redis.call('TIME')
-        local milliseconds = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
+        local microseconds = tonumber(now[1]) * 1000000 + tonumber(now[2])
         local last = tonumber(redis.call('GET', KEYS[2]) or '0')
-        local epoch = string.format('%.0f', math.max(last + 1, milliseconds))
+        local epoch = string.format('%.0f', math.max(last + 1, microseconds))
         redis.call('SET', KEYS[2], epoch)
         redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'epoch', epoch)
         redis.call('PEXPIRE', KEYS[1], ARGV[2])

@@ -1,5 +1,7 @@
 //! One tenant never sees, changes or makes rows of another, in any table, under the role the services use.
 
+#![expect(clippy::unwrap_used, reason = "a test whose database refuses it has failed")]
+
 mod database;
 
 use aether_proto::{SessionId, TenantId, TurnId};

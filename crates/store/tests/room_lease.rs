@@ -1,5 +1,7 @@
 //! At most one holder per room, by a clock that both trust; and what Redis being away does to it.
 
+#![expect(clippy::unwrap_used, reason = "a test whose names are refused has failed")]
+
 use std::time::Duration;
 
 use aether_proto::{RoomName, TenantId, TurnId};
@@ -106,6 +108,20 @@ async fn redis_being_away_is_reported_and_forgotten_when_it_is_back() {
     lease.renew().await.unwrap();
     let holder = rooms.holder(&tenant, &room).await.unwrap().unwrap();
     assert_eq!((holder.holder.as_str(), holder.epoch), ("agent", lease.epoch()));
+}
+
+#[tokio::test]
+async fn epochs_grow_even_when_redis_forgets_everything() {
+    let server = testkit::redis().await;
+    let rooms = Rooms::connect(&server.url).unwrap();
+    let (tenant, room) = kitchen();
+    let forgotten = rooms.acquire(&tenant, &room, "forgotten", LONG).await.unwrap();
+    let mut connection = redis::Client::open(server.url.as_str()).unwrap().get_connection_manager().await.unwrap();
+    redis::cmd("FLUSHALL").exec_async(&mut connection).await.unwrap();
+
+    let new = rooms.acquire(&tenant, &room, "new", LONG).await.unwrap();
+    assert!(new.epoch() > forgotten.epoch());
+    assert!(matches!(forgotten.renew().await, Err(LeaseError::Lost(Some(by))) if by.holder == "new"));
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 //!
 //! Where OpenTelemetry's GenAI conventions have a name, it is that one: `gen_ai.client.token.usage` is written here as Prometheus
 //! shows it, `gen_ai_client_token_usage`. What they have no name for is `voice.turn.*` (a person's turn), `voice.*` (the
-//! voice path), `aether.bus.*` or `part.*`. Durations are seconds. Labels are few and closed: never an id, a name that a person chose
+//! voice path), `aether.bus.*`,
+//! `aether.memory.*` or `part.*`. Durations are seconds. Labels are few and closed: never an id, a name that a person chose
 //! or a word that was said.
 
 use metrics::Unit;
@@ -16,8 +17,8 @@ pub const TIME_TO_FIRST_TOKEN: &str = "gen_ai_server_time_to_first_token_seconds
 /// Tokens of one request. Labels `gen_ai_token_type` (`input`, `output`), `gen_ai_request_model`.
 pub const TOKEN_USAGE: &str = "gen_ai_client_token_usage";
 
-/// Turns that ended. Label `outcome` (`completed`, `interrupted`, `cancelled`, `error`).
-pub const TURNS: &str = "voice_turn_count_total";
+/// Turns that ended. Label `end` (`completed`, `interrupted`, `cancelled`, `error`).
+pub const TURNS: &str = "voice_turns_total";
 /// Last speech sample → the decision that the person is done.
 pub const TURN_ENDPOINT: &str = "voice_turn_endpoint_seconds";
 /// Decision → final transcript.
@@ -38,11 +39,22 @@ pub const INTERRUPTIONS: &str = "voice_interruption_count_total";
 pub const IGNORED: &str = "voice_utterance_ignored_total";
 /// Work that was dropped because its turn had moved on. Label `what`.
 pub const STALE: &str = "voice_turn_stale_total";
+/// Speech of an answer that was dropped before it was played, because its turn had moved on.
+pub const PLAYOUT_STALE: &str = "voice_playout_stale_items_total";
+/// One decode of a person's speech, partial or final.
+pub const STT_DECODE: &str = "voice_stt_decode_seconds";
+/// Frames that a lane dropped because it could not keep up.
+pub const LANE_DROPPED: &str = "voice_lane_dropped_frames_total";
+/// Client events that were dropped because nobody took them in time.
+pub const EVENTS_DROPPED: &str = "voice_dropped_client_events_total";
 
 /// Syntheses that a tts process works on.
 pub const SYNTHESES: &str = "voice_synthesis_active";
-/// Seconds of speech that were made.
-pub const SYNTHESISED: &str = "voice_synthesis_audio_seconds_total";
+/// Length of the speech that was made, one sample a text.
+pub const SYNTHESISED: &str = "voice_synthesis_audio_seconds";
+
+/// How long it took to recall memories for a turn. Label `stage` (`embed`, `search`).
+pub const MEMORY_RECALL: &str = "aether_memory_recall_seconds";
 
 /// Requests and calls that a worker took, one each. Labels `subject`, `outcome` (`ok`, `cancelled` or an error's code).
 pub const BUS_HANDLED: &str = "aether_bus_handled_total";
@@ -51,7 +63,7 @@ pub const BUS_HANDLED_DURATION: &str = "aether_bus_handled_seconds";
 /// Whether a part is up (1) or not (0). Label `part`.
 pub const PART_UP: &str = "part_up";
 
-const HISTOGRAMS: [(&str, Unit, &str); 10] = [
+const HISTOGRAMS: [(&str, Unit, &str); 13] = [
     (OPERATION_DURATION, Unit::Seconds, "duration of one model operation"),
     (TIME_TO_FIRST_TOKEN, Unit::Seconds, "request to first token or first PCM"),
     (TOKEN_USAGE, Unit::Count, "tokens of one request"),
@@ -61,15 +73,20 @@ const HISTOGRAMS: [(&str, Unit, &str); 10] = [
     (TURN_TTS_FIRST_AUDIO, Unit::Seconds, "first chunk sent to tts to its first PCM"),
     (TURN_TOTAL, Unit::Seconds, "last speech sample to first PCM handed to the room"),
     (TURN_OVERHEAD, Unit::Seconds, "what no wait, model or network took of a turn"),
+    (STT_DECODE, Unit::Seconds, "one decode of a person's speech"),
+    (SYNTHESISED, Unit::Seconds, "length of the speech that was made"),
+    (MEMORY_RECALL, Unit::Seconds, "recalling memories for a turn, by stage"),
     (BUS_HANDLED_DURATION, Unit::Seconds, "one request or call, from its arrival to its end"),
 ];
 
-const COUNTERS: [(&str, &str); 6] = [
-    (TURNS, "turns that ended, by outcome"),
+const COUNTERS: [(&str, &str); 8] = [
+    (TURNS, "turns that ended, by how"),
     (INTERRUPTIONS, "answers that a person stopped by speaking"),
     (IGNORED, "stretches of sound that were not answered, by reason"),
     (STALE, "work dropped because its turn had moved on"),
-    (SYNTHESISED, "seconds of speech that were made"),
+    (PLAYOUT_STALE, "speech dropped before it was played"),
+    (LANE_DROPPED, "frames that a lane could not keep up with"),
+    (EVENTS_DROPPED, "client events that nobody took in time"),
     (BUS_HANDLED, "requests and calls that a worker took, by outcome"),
 ];
 

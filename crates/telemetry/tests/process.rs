@@ -16,7 +16,7 @@ async fn metrics_are_recorded_under_their_names() -> Result<(), Box<dyn std::err
     let health = Health::new("tts", "1");
     health.part("nats").up();
     metrics::histogram!(metric::TURN_TOTAL).record(0.42);
-    metrics::counter!(metric::TURNS, "outcome" => "completed").increment(1);
+    metrics::counter!(metric::TURNS, "end" => "completed").increment(1);
 
     let server = HttpServer::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let address = server.address();
@@ -27,7 +27,7 @@ async fn metrics_are_recorded_under_their_names() -> Result<(), Box<dyn std::err
     socket.read_to_string(&mut answer).await?;
     for line in [
         "voice_turn_total_seconds_bucket{le=\"0.7\"} 1",
-        "voice_turn_count_total{outcome=\"completed\"} 1",
+        "voice_turns_total{end=\"completed\"} 1",
         "part_up{part=\"nats\"} 1",
         "# TYPE voice_turn_total_seconds histogram",
     ] {

@@ -9,10 +9,12 @@
 #![expect(clippy::panic, reason = "a test whose part can't be started must fail with the reason")]
 
 mod audio;
+mod ollama;
 mod server;
 mod stalling_llm;
 
 pub use audio::{audio, audio_path};
+pub use ollama::{Ollama, ollama};
 pub use server::{
     LiveKit, Llm, Nats, Postgres, Redis, Server, eventually, layout, livekit, llm, llm_with, nats, postgres, redis,
     service,

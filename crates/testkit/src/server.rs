@@ -16,7 +16,7 @@ pub struct Server {
 impl Server {
     /// Starts what `prepare` makes of a fresh folder. A port may be taken by somebody else between choosing and binding
     /// it, so a failed start is tried again on others.
-    async fn start(prepare: impl Fn(&Path) -> Result<Component, Error>) -> Self {
+    pub(crate) async fn start(prepare: impl Fn(&Path) -> Result<Component, Error>) -> Self {
         let mut failures = Vec::new();
         for _ in 0..3 {
             let dir =

@@ -42,3 +42,10 @@ async fn a_language_model_is_served() {
     let llm = testkit::llm().await;
     Probe::Http(format!("{}/v1/models", llm.url)).check().await.unwrap();
 }
+
+#[tokio::test]
+async fn ollama_serves_the_imported_model() {
+    let ollama = testkit::ollama().await;
+    Probe::Http(format!("{}/api/tags", ollama.url)).check().await.unwrap();
+    assert!(ollama.dir().join("models/manifests").is_dir());
+}

@@ -1,8 +1,8 @@
 //! The mouth: text in, speech out.
 //!
 //! One Piper voice, offered twice: on the bus as the call `tts.request` ([`Service`] registers it), and over HTTP as
-//! `POST /tts/stream`. Both go through one [`Synthesiser`](synthesiser::Synthesiser), so they share its limits and its
-//! admission, and both hand out PCM while it is being made.
+//! `POST /tts/stream`. Both go through one synthesiser, so they share its limits and its admission, and both hand
+//! out PCM while it is being made.
 //!
 //! This crate knows nothing of rooms, turns or what a text means; it never resamples (the listener does, once) and never
 //! splits a text (the voice path sends clauses). How a voice works is `aether-speech`'s business.

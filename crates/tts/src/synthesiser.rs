@@ -248,8 +248,7 @@ impl Account {
         if let Some(first_pcm) = self.first_pcm {
             metrics::histogram!(metric::TIME_TO_FIRST_TOKEN, labels(None)).record(first_pcm);
         }
-        let seconds = self.samples / u64::from(self.sample_rate_hz.max(1));
-        metrics::counter!(metric::SYNTHESISED).increment(seconds);
+        metrics::histogram!(metric::SYNTHESISED).record(done.audio_us as f64 / 1e6);
         tracing::info!(
             outcome = error.unwrap_or("completed"),
             audio_ms = done.audio_us / 1000,

@@ -30,12 +30,24 @@ pub(crate) enum Source {
 /// What the answer tells its session.
 #[derive(Debug)]
 pub(crate) enum Event {
-    Text { generation: Generation, delta: String },
-    Status { code: String, message: String },
+    Text {
+        generation: Generation,
+        delta: String,
+    },
+    Status {
+        code: String,
+        message: String,
+    },
     Usage(Usage),
     /// All text has come; the playout reports when it has been heard.
-    Finished { generation: Generation, timings: Timings },
-    Failed { generation: Generation, error: aether_proto::Error },
+    Finished {
+        generation: Generation,
+        timings: Timings,
+    },
+    Failed {
+        generation: Generation,
+        error: aether_proto::Error,
+    },
 }
 
 /// When the stages of one answer were reached. `None`: not reached.

@@ -134,16 +134,17 @@ mod tests {
             (&["Hello there. ", "How are you?"], &["Hello there.", " How are you?"]),
             (&["It is 3", ".5 degrees."], &["It is 3.5 degrees."]),
             (&["Dr. Jones is in. Wait"], &["Dr. Jones is in.", " Wait"]),
-            (&["Well of course, I can do that for you, and more, if you want me to do it, right now."], &[
-                "Well of course,",
-                " I can do that for you, and more,",
-                " if you want me to do it,",
-                " right now.",
-            ]),
-            (&["one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"], &[
-                "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen",
-                " sixteen",
-            ]),
+            (
+                &["Well of course, I can do that for you, and more, if you want me to do it, right now."],
+                &["Well of course,", " I can do that for you, and more,", " if you want me to do it,", " right now."],
+            ),
+            (
+                &["one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"],
+                &[
+                    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen",
+                    " sixteen",
+                ],
+            ),
             (&["Yes.", " ", "\n\n", "No."], &["Yes.", " \n\nNo."]),
             (&["...", " "], &[]),
         ];

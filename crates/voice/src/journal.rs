@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use aether_bus::{Bus, Context, TurnLog};
 use aether_proto::{ClientEvent, RoomName, TurnLogEntry, client_event, subject};
+use aether_telemetry::metric;
 use aether_turn::floor::Phase;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, Span};
@@ -78,7 +79,7 @@ impl Journal {
 
     fn show(&self, shown: Shown) {
         if self.shown.try_send(shown).is_err() {
-            metrics::counter!("voice_dropped_client_events_total").increment(1);
+            metrics::counter!(metric::EVENTS_DROPPED).increment(1);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aether_audio::Resampler;
 use aether_speech::{stt, vad};
+use aether_telemetry::metric;
 use aether_turn::activity::{self, Activity};
 use aether_turn::floor::LaneId;
 use aether_turn::{Generation, lane};
@@ -49,9 +50,14 @@ pub struct Ears {
 pub enum Report {
     Began,
     Ended,
-    Draft { text: String },
+    Draft {
+        text: String,
+    },
     Withdrawn,
-    Said { text: String, timing: Timing },
+    Said {
+        text: String,
+        timing: Timing,
+    },
     /// The utterance was nothing after all.
     Nothing,
     /// Something was said and could not be transcribed.
@@ -83,7 +89,7 @@ impl LaneInput {
     /// Takes one frame of 48 kHz mono, any length. Never waits: a frame that finds no room is dropped and counted.
     pub fn push(&self, frame: Vec<i16>) {
         if self.frames.try_send(frame).is_err() {
-            metrics::counter!("voice_lane_dropped_frames_total").increment(1);
+            metrics::counter!(metric::LANE_DROPPED).increment(1);
         }
     }
 }
@@ -213,7 +219,7 @@ impl Shell {
     async fn decoded(&mut self, decoded: Decoded) {
         let Decoded { generation, took, result } = decoded;
         self.decode = took;
-        metrics::histogram!("voice_stt_decode_seconds").record(took.as_secs_f64());
+        metrics::histogram!(metric::STT_DECODE).record(took.as_secs_f64());
         let event = match result {
             Ok(Ok(transcript)) => {
                 let text = if transcript.is_speech() { transcript.text.trim() } else { "" };

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use aether_telemetry::metric;
 use aether_turn::Generation;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -23,7 +24,9 @@ const DUCKED_GAIN: f32 = 0.25;
 pub enum Item {
     Frame(Vec<i16>),
     /// When this point is reached, so many bytes of the answer have been heard.
-    Heard { text_bytes: usize },
+    Heard {
+        text_bytes: usize,
+    },
     /// The answer is complete.
     End,
 }
@@ -32,9 +35,17 @@ pub enum Item {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Event {
     /// The first frame was handed to the place.
-    Started { generation: Generation, at: Instant },
-    Heard { generation: Generation, text_bytes: usize },
-    Drained { generation: Generation },
+    Started {
+        generation: Generation,
+        at: Instant,
+    },
+    Heard {
+        generation: Generation,
+        text_bytes: usize,
+    },
+    Drained {
+        generation: Generation,
+    },
     /// The place is gone; nothing can be played any more.
     Gone,
 }
@@ -104,7 +115,7 @@ impl Voice {
                 if self.started.take_if(|started| *started == generation).is_some() {
                     self.media.clear();
                 }
-                metrics::counter!("voice_playout_stale_items_total").increment(1);
+                metrics::counter!(metric::PLAYOUT_STALE).increment(1);
                 continue;
             }
             let told = match item {

@@ -10,8 +10,9 @@ use std::time::Duration;
 use aether_bus::{Bus, Context, TurnLog};
 use aether_proto::{
     AgentStateEvent, Commit, ErrorCode, InterruptedEvent, Modality, Open, PersonId, RoomName, StatusEvent, StreamEnd,
-    TextEvent, TranscriptEvent, UserCommitted, client_event,
+    TextEvent, TranscriptEvent, TurnMetrics, UserCommitted, client_event,
 };
+use aether_telemetry::metric;
 use aether_turn::Generation;
 use aether_turn::floor::{self, CancelReason, Deadline, Floor, LaneId, Phase};
 use tokio::sync::{mpsc, oneshot};
@@ -282,17 +283,19 @@ impl Shell {
             }
             answer::Event::Status { code, message } => self.status(code, message),
             answer::Event::Usage(usage) => {
-                metrics::counter!("gen_ai_client_token_usage_total", "gen_ai_token_type" => "output")
-                    .increment(usage.output_tokens.into());
-                metrics::counter!("gen_ai_client_token_usage_total", "gen_ai_token_type" => "input")
-                    .increment(usage.input_tokens.into());
+                for (kind, tokens) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
+                    metrics::histogram!(metric::TOKEN_USAGE, "gen_ai_token_type" => kind).record(f64::from(tokens));
+                }
             }
             answer::Event::Finished { generation, timings } => {
                 if let Some(turn) = self.turn.as_mut().filter(|turn| turn.generation == generation) {
                     let voiceless = timings.voiceless.clone();
                     turn.timings = Some(timings);
                     if let Some(reason) = voiceless {
-                        self.status(ErrorCode::TtsUnavailable.to_string(), format!("the answer is not spoken: {reason}"));
+                        self.status(
+                            ErrorCode::TtsUnavailable.to_string(),
+                            format!("the answer is not spoken: {reason}"),
+                        );
                     }
                 }
             }
@@ -319,8 +322,10 @@ impl Shell {
                 }
             }
             playout::Event::Drained { generation } => {
-                let failed = self.turn.as_ref().is_some_and(|turn| turn.generation == generation && turn.failure.is_some());
-                let event = if failed { floor::Event::Failed { generation } } else { floor::Event::Drained { generation } };
+                let failed =
+                    self.turn.as_ref().is_some_and(|turn| turn.generation == generation && turn.failure.is_some());
+                let event =
+                    if failed { floor::Event::Failed { generation } } else { floor::Event::Drained { generation } };
                 self.step(event).await;
             }
             playout::Event::Gone => return false,
@@ -507,6 +512,7 @@ impl Shell {
         }
         let show = |event| self.journal.event(&turn.context, &id, &turn.span, event);
         if reason == "interrupted" && turn.logged {
+            metrics::counter!(metric::INTERRUPTIONS).increment(1);
             show(client_event::Event::Interrupted(InterruptedEvent {
                 heard_bytes: u32::try_from(turn.heard_bytes).unwrap_or(u32::MAX),
                 heard_text: turn.heard_text().to_owned(),
@@ -514,14 +520,13 @@ impl Shell {
         }
         let trace_id = turn.span.in_scope(aether_telemetry::current_trace_id);
         if let Some(metrics) = turn.metrics(self.options.lane.endpoint_silence, trace_id) {
-            metrics::histogram!("voice_turn_total_seconds").record(f64::from(metrics.total_ms) / 1000.0);
-            metrics::histogram!("voice_turn_overhead_seconds").record(f64::from(metrics.overhead_us) / 1e6);
+            record(&metrics);
             show(client_event::Event::TurnMetrics(metrics));
         }
         if turn.logged || !turn.answer.is_empty() {
             show(client_event::Event::StreamEnd(StreamEnd { reason: reason.to_owned() }));
         }
-        metrics::counter!("voice_turns_total", "end" => reason.to_owned()).increment(1);
+        metrics::counter!(metric::TURNS, "end" => reason.to_owned()).increment(1);
     }
 
     /// Tells the person what went wrong, on every way there is.
@@ -574,7 +579,8 @@ impl Shell {
     /// One lane per participant, the same for speech and typing.
     fn lane_of(&mut self, guest: Guest) -> LaneId {
         let identity = &guest.participant.identity;
-        if let Some((lane, seat)) = self.seats.iter_mut().find(|(_, seat)| seat.guest.participant.identity == *identity) {
+        if let Some((lane, seat)) = self.seats.iter_mut().find(|(_, seat)| seat.guest.participant.identity == *identity)
+        {
             seat.guest = guest;
             return *lane;
         }
@@ -583,6 +589,20 @@ impl Shell {
         self.seats.insert(lane, Seat { guest, utterances: 0 });
         lane
     }
+}
+
+fn record(turn: &TurnMetrics) {
+    let stages = [
+        (metric::TURN_ENDPOINT, turn.endpoint_ms),
+        (metric::TURN_STT, turn.stt_ms),
+        (metric::TURN_LLM_FIRST_TOKEN, turn.llm_first_token_ms),
+        (metric::TURN_TTS_FIRST_AUDIO, turn.tts_first_audio_ms),
+        (metric::TURN_TOTAL, turn.total_ms),
+    ];
+    for (name, ms) in stages {
+        metrics::histogram!(name).record(f64::from(ms) / 1e3);
+    }
+    metrics::histogram!(metric::TURN_OVERHEAD).record(f64::from(turn.overhead_us) / 1e6);
 }
 
 /// Resolves when the armed deadline has passed; never without one.

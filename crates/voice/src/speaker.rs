@@ -40,15 +40,7 @@ pub(crate) struct Speaker {
 
 impl Speaker {
     pub(crate) fn new(bus: Bus, context: Context, voice: String, generation: Generation, playout: Playout) -> Self {
-        Self {
-            bus,
-            context,
-            voice,
-            generation,
-            playout,
-            framer: Framer::new(FRAME_SAMPLES),
-            spoken: Spoken::default(),
-        }
+        Self { bus, context, voice, generation, playout, framer: Framer::new(FRAME_SAMPLES), spoken: Spoken::default() }
     }
 
     /// Speaks chunk after chunk until the sender is dropped. Dropping the future cancels the synthesis that is under way.
@@ -82,8 +74,7 @@ impl Speaker {
     }
 
     async fn synthesise(&mut self, synthesis: &mut Synthesis<'_>) -> Result<(), Error> {
-        let open =
-            TtsInput { text: synthesis.chunk.text.trim().to_owned(), voice: self.voice.clone(), speed: 1.0 };
+        let open = TtsInput { text: synthesis.chunk.text.trim().to_owned(), voice: self.voice.clone(), speed: 1.0 };
         let options = CallOptions { idle: TTS_IDLE, audio_output: true, ..CallOptions::default() };
         let mut call =
             self.bus.call::<TtsInput, TtsOutput>(&self.context, subject::TTS_REQUEST, &open, options).await?;
@@ -149,8 +140,7 @@ impl<'a> Synthesis<'a> {
         let resampler = match &mut self.resampler {
             Some(resampler) => resampler,
             slot => {
-                let fresh =
-                    Resampler::new(audio.sample_rate_hz, SAMPLE_RATE_HZ).map_err(|error| broken(&error))?;
+                let fresh = Resampler::new(audio.sample_rate_hz, SAMPLE_RATE_HZ).map_err(|error| broken(&error))?;
                 slot.insert(fresh)
             }
         };

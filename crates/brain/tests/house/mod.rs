@@ -23,6 +23,14 @@ use tokio_util::sync::CancellationToken;
 
 const SERVICE_PASSWORD: &str = "only-for-this-test";
 
+/// For real models on a machine that does other things, too.
+const PATIENT: Deadlines = Deadlines {
+    connect: Duration::from_secs(5),
+    first_token: Duration::from_secs(60),
+    idle: Duration::from_secs(30),
+    total: Duration::from_secs(120),
+};
+
 pub struct House {
     pub nats: Nats,
     pub postgres: Postgres,
@@ -54,7 +62,7 @@ impl House {
     }
 
     pub async fn brain(&self, llm_endpoint: &str, model: &str) -> Brain {
-        self.brain_with(llm_endpoint, model, Deadlines::default(), |_| {}).await
+        self.brain_with(llm_endpoint, model, PATIENT, |_| {}).await
     }
 
     pub async fn brain_with(
@@ -158,7 +166,8 @@ impl Turn {
             })),
         };
         let context = house.context.clone().with_session(session).with_request(RequestId::generate());
-        let call = house.bus.call(&context, subject::BRAIN_REQUEST, &open, CallOptions::default()).await.unwrap();
+        let options = CallOptions { idle: Duration::from_secs(90), ..CallOptions::default() };
+        let call = house.bus.call(&context, subject::BRAIN_REQUEST, &open, options).await.unwrap();
         Self { session, turn, generation, call }
     }
 

@@ -57,6 +57,18 @@ async fn sequences(received: &mut mpsc::Receiver<TurnLogEntry>, count: usize) ->
     sequences
 }
 
+/// The same for a server that was killed, and with it perhaps the answer to a message, which then comes again.
+async fn distinct(received: &mut mpsc::Receiver<TurnLogEntry>, count: usize) -> Vec<u32> {
+    let mut distinct = Vec::new();
+    while distinct.len() < count {
+        let [sequence] = sequences(received, 1).await[..] else { unreachable!() };
+        if !distinct.contains(&sequence) {
+            distinct.push(sequence);
+        }
+    }
+    distinct
+}
+
 #[tokio::test]
 async fn what_is_appended_is_consumed_once_and_in_order() {
     let nats = testkit::nats().await;
@@ -96,7 +108,7 @@ async fn what_is_appended_while_nats_is_away_arrives_in_order_when_it_is_back() 
     for sequence in 20..30 {
         log.append(&context(), &turn.entry(sequence)).await.unwrap();
     }
-    assert_eq!(sequences(&mut received, 30).await, (0..30).collect::<Vec<_>>());
+    assert_eq!(distinct(&mut received, 30).await, (0..30).collect::<Vec<_>>());
     let mut waiting = log.waiting_bytes();
     tokio::time::timeout(Duration::from_secs(5), waiting.wait_for(|bytes| *bytes == 0)).await.unwrap().unwrap();
 }
@@ -172,5 +184,6 @@ async fn consuming_goes_on_after_nats_was_restarted() {
     nats.kill().await;
     nats.restart().await;
     log.append(&context(), &turn.entry(1)).await.unwrap();
-    assert_eq!(sequences(&mut received, 1).await, [1]);
+    let after = distinct(&mut received, 1).await;
+    assert!(after == [1] || sequences(&mut received, 1).await == [1], "at most the last one comes again: {after:?}");
 }

@@ -14,3 +14,5 @@ mod lost_peers;
 mod micro;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+mod traces;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::job::JobHandler;
 use super::running::Running;
 use crate::ApiKey;
+use crate::server_url::with_scheme;
 
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
@@ -57,7 +57,8 @@ impl Worker {
     /// # Errors
     /// When the address is not a URL.
     pub fn new(options: WorkerOptions) -> Result<Self, Error> {
-        let endpoint = endpoint(&options.url)?;
+        let server = with_scheme(&options.url, "ws", "wss").ok_or_else(|| Error::Url { url: options.url.clone() })?;
+        let endpoint = format!("{server}/agent");
         let (state, _) = watch::channel(WorkerState::Connecting { reason: "not started".to_owned() });
         Ok(Self { options, endpoint, state })
     }
@@ -71,29 +72,5 @@ impl Worker {
         // The socket picks up the process's cryptography provider; a second installation changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Running::new(self, handler, shutdown).serve().await;
-    }
-}
-
-fn endpoint(url: &str) -> Result<String, Error> {
-    let bad = || Error::Url { url: url.to_owned() };
-    let parsed = Url::parse(url).map_err(|_| bad())?;
-    let scheme = match parsed.scheme() {
-        "ws" | "http" => "ws",
-        "wss" | "https" => "wss",
-        _ => return Err(bad()),
-    };
-    let rest = url.split_once("://").map(|(_, rest)| rest).ok_or_else(bad)?;
-    Ok(format!("{scheme}://{}/agent", rest.trim_end_matches('/')))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_room_address_leads_to_the_worker_endpoint() {
-        assert_eq!(endpoint("http://127.0.0.1:7880/").unwrap(), "ws://127.0.0.1:7880/agent");
-        assert_eq!(endpoint("wss://example.org").unwrap(), "wss://example.org/agent");
-        assert!(matches!(endpoint("example.org"), Err(Error::Url { .. })));
     }
 }

@@ -1,8 +1,6 @@
-use std::path::PathBuf;
-
 use crate::{Invalid, Loader, Secret, ServerUrl, Setting, Shown, value};
 
-pub(crate) const SETTINGS: &[&Setting] = &[&URL, &USER, &PASSWORD, &CREDENTIALS];
+pub(crate) const SETTINGS: &[&Setting] = &[&URL, &USER, &PASSWORD];
 
 const URL: Setting = Setting {
     key: "nats.url",
@@ -25,13 +23,6 @@ const PASSWORD: Setting = Setting {
     shown: Shown::Nothing,
     about: "password at the NATS server",
 };
-const CREDENTIALS: Setting = Setting {
-    key: "nats.credentials",
-    env: &["NATS_CREDENTIALS"],
-    default: None,
-    shown: Shown::All,
-    about: "path of a NATS credentials file, instead of user and password",
-};
 
 /// How to reach NATS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +30,6 @@ pub struct NatsSettings {
     pub url: ServerUrl,
     pub user: Option<String>,
     pub password: Option<Secret>,
-    pub credentials: Option<PathBuf>,
 }
 
 impl NatsSettings {
@@ -47,7 +37,6 @@ impl NatsSettings {
         let url = loader.required(&URL, |text| ServerUrl::parse(text, &["nats", "tls", "ws", "wss"]));
         let user = loader.optional(&USER, value::text);
         let password = loader.optional(&PASSWORD, |text| value::secret(text, 1));
-        let credentials = loader.optional(&CREDENTIALS, value::path);
-        Ok(Self { url: url?, user: user?, password: password?, credentials: credentials? })
+        Ok(Self { url: url?, user: user?, password: password? })
     }
 }

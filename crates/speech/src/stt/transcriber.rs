@@ -26,7 +26,8 @@ const GGML_MAGIC: [u8; 4] = 0x6767_6d6c_u32.to_le_bytes();
 
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Threads that work on one clip together.
+    /// Threads that work on one clip together. They wait for each other by spinning: with fewer free cores than threads
+    /// a decode takes twenty times as long, so leave room for the language model and the rest.
     pub threads: usize,
     /// Clips decoded at the same time.
     pub states: usize,
@@ -36,7 +37,8 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: 2, states: 1, language: "en".to_owned() }
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { threads: (cores / 4).clamp(1, 4), states: 1, language: "en".to_owned() }
     }
 }
 

@@ -145,7 +145,7 @@ impl Streaming {
         let samples = streaming
             .stretch(&vec![0.0; CHANNELS * frames], frames, 0..frames)
             .map_err(|error| misfit(error.to_string()))?;
-        if samples.is_empty() || samples.len() % frames != 0 {
+        if samples.is_empty() || !samples.len().is_multiple_of(frames) {
             return Err(misfit(format!("{frames} frames became {} samples", samples.len())));
         }
         streaming.samples_per_frame = samples.len() / frames;
@@ -232,4 +232,54 @@ fn widen(range: &Range<usize>, by: usize, len: usize) -> Range<usize> {
 /// Some columns of a matrix with `CHANNELS` rows of `width`.
 fn columns(matrix: &[f32], width: usize, range: &Range<usize>) -> Vec<f32> {
     matrix.chunks_exact(width.max(1)).flat_map(|row| &row[range.clone()]).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn home() -> PathBuf {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(|folder| folder.join("Cargo.lock").exists());
+        std::env::var_os("AETHER_HOME").map_or_else(|| root.unwrap().join(".aether"), PathBuf::from)
+    }
+
+    fn samples(network: &mut Network) -> (Vec<f32>, usize, Timing) {
+        // Some vowels and consonants; without noise the voice says them the same way each time.
+        let ids: Vec<i64> = [1, 0].into_iter().chain((14..54).flat_map(|phoneme| [phoneme, 0])).chain([2]).collect();
+        let still = Scales { noise: 0.0, length: 1.0, rhythm: 0.0 };
+        let (mut samples, mut pieces, mut timing) = (Vec::new(), 0, None);
+        let listen = &mut |event: Event<'_>| {
+            match event {
+                Event::Timing(given) => timing = Some(given),
+                Event::Samples(piece) => {
+                    samples.extend_from_slice(piece);
+                    pieces += 1;
+                }
+            }
+            ControlFlow::Continue(())
+        };
+        network.speak(&ids, still, listen).unwrap();
+        (samples, pieces, timing.unwrap())
+    }
+
+    #[test]
+    fn in_stretches_it_sounds_as_in_one_go() {
+        onnx::init(&home().join("parts/lib/libonnxruntime.so")).unwrap();
+        let path = home().join("models/en_US-joe-medium/en_US-joe-medium.onnx");
+        let graphs = Graphs::read(&path).unwrap();
+        let mut streaming = graphs.load(&path).unwrap();
+        assert!(streaming.streams());
+        let (pieced, pieces, timing) = samples(&mut streaming);
+        drop(streaming);
+        let mut whole = Graphs { parts: None, ..graphs }.load(&path).unwrap();
+        let (once, one, estimated) = samples(&mut whole);
+        assert!(pieces > 4 && one == 1);
+        assert!(timing.exact && !estimated.exact);
+        assert!(*timing.starts.last().unwrap() < once.len() as u64);
+        assert_eq!(pieced.len(), once.len());
+        let error = pieced.iter().zip(&once).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(error < 1e-3, "off by {error}");
+    }
 }

@@ -38,7 +38,7 @@ pub(super) fn cardinal(number: u64) -> String {
     }
     match number {
         0..20 => ONES[number as usize].to_owned(),
-        20..100 if number % 10 == 0 => TENS[number as usize / 10].to_owned(),
+        20..100 if number.is_multiple_of(10) => TENS[number as usize / 10].to_owned(),
         20..100 => format!("{}-{}", TENS[number as usize / 10], ONES[number as usize % 10]),
         _ => join(cardinal(number / 100) + " hundred", number % 100),
     }

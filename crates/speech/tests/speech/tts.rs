@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use aether_audio::level::rms_dbfs_pcm16;
-use aether_speech::tts::{Chunk, Error, Options, Voice};
+use aether_speech::tts::{Chunk, Options, Voice};
 use tokio_util::sync::CancellationToken;
 
 use crate::parts::{VOICE, at_recognition_rate, home, init_onnx, speak, transcribe, voice_options, word_errors};
@@ -36,7 +36,8 @@ async fn numbers_are_said_as_people_say_them() {
     let (samples, _) = speak("The ticket costs $5.20 and the train leaves at 10:05.").await;
     let heard = transcribe(at_recognition_rate(&samples)).await.text;
     assert!(heard.contains("5.20") || heard.contains("five dollars and twenty cents"), "{heard}");
-    assert!(heard.contains("10:05") || heard.contains("10.05") || heard.contains("ten oh five"), "{heard}");
+    let digits: String = heard.chars().filter(char::is_ascii_digit).collect();
+    assert!(digits.ends_with("1005") || heard.contains("ten oh five"), "{heard}");
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! A tts service in this process, with a real NATS and a real voice.
 
-#![expect(clippy::unwrap_used, reason = "a test whose parts can't be had must fail with the reason")]
-
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,6 +1,9 @@
-//! The opening message of a turn, checked once.
+//! What the caller of a turn sends, checked once.
 
-use aether_proto::{AgentId, BrainInput, ErrorCode, Open, PersonId, SessionId, TenantId, TurnId, brain_input};
+use aether_bus::Frame;
+use aether_proto::{
+    AgentId, BrainInput, Commit, ErrorCode, Open, PersonId, SessionId, TenantId, TurnId, Update, brain_input,
+};
 
 /// The longest text that a person may say or write in one turn, in bytes.
 pub const MAX_WORDS: usize = 16 * 1024;
@@ -45,7 +48,34 @@ impl Opening {
     }
 }
 
-pub fn check_words(words: &str) -> Result<(), aether_proto::Error> {
+/// What follows the opening.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    Update(Update),
+    Commit(Commit),
+}
+
+impl Input {
+    pub fn read(frame: Frame<BrainInput>) -> Result<Self, aether_proto::Error> {
+        match frame {
+            Frame::Message(BrainInput { input: Some(brain_input::Input::Update(update)) }) => {
+                check_words(&update.words)?;
+                Ok(Self::Update(update))
+            }
+            Frame::Message(BrainInput { input: Some(brain_input::Input::Commit(commit)) }) => {
+                check_words(&commit.text)?;
+                if commit.text.trim().is_empty() {
+                    return Err(invalid("a turn without words can't be answered: cancel it instead"));
+                }
+                Ok(Self::Commit(commit))
+            }
+            Frame::Message(_) => Err(invalid("after open, a brain.request call takes update and commit")),
+            Frame::Audio(_) => Err(invalid("brain.request takes no audio")),
+        }
+    }
+}
+
+fn check_words(words: &str) -> Result<(), aether_proto::Error> {
     match words.len() {
         0..=MAX_WORDS => Ok(()),
         length => Err(invalid(format_args!("{length} bytes are more than the {MAX_WORDS} that one turn may have"))),

@@ -1,0 +1,59 @@
+//! Each process is killed between turns and during one. What follows is always another turn that works.
+
+use aether_testkit::Server;
+
+use crate::house::{House, PATIENCE, ready, recording};
+use crate::words::overlap;
+
+async fn works(house: &House, room: &str) {
+    let exchange = house.ask(room, "ada", recording("cmd11.wav")).await;
+    assert!(overlap("seven times eight", &exchange.heard) > 0.6, "{room}: {}", exchange.heard);
+    assert_eq!(exchange.end, "completed", "{room}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_service_may_die_between_turns() {
+    let mut house = House::stand().await;
+    works(&house, "before").await;
+    for name in ["brain", "tts", "agent", "redis", "nats", "llm", "livekit"] {
+        let server: &mut Server = match name {
+            "brain" => &mut house.brain,
+            "tts" => &mut house.tts,
+            "agent" => &mut house.agent,
+            "redis" => &mut house.redis,
+            "nats" => &mut house.nats,
+            "llm" => &mut house.llm,
+            _ => &mut house.livekit,
+        };
+        server.kill().await;
+        server.restart().await;
+        for server in [&house.brain, &house.tts, &house.agent] {
+            ready(server).await;
+        }
+        works(&house, &format!("after-{name}")).await;
+    }
+}
+
+/// The person is told, and the room goes on when the part is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn brain_or_tts_dying_in_mid_answer_is_told_and_survived() {
+    let mut house = House::stand().await;
+    let long = house.recite("Please tell me a long story about a ship on the sea.").await;
+    let mut person = house.person("kitchen", "ada").await;
+    for name in ["brain", "tts"] {
+        person.speak(long.clone()).await.unwrap();
+        person.until_audible(PATIENCE).await.unwrap();
+        let server = if name == "brain" { &mut house.brain } else { &mut house.tts };
+        server.kill().await;
+        let broken = person.outcome(PATIENCE).await.unwrap();
+        assert!(!broken.notices.is_empty(), "{name}: the person was told nothing");
+        let server = if name == "brain" { &mut house.brain } else { &mut house.tts };
+        server.restart().await;
+        ready(if name == "brain" { &house.brain } else { &house.tts }).await;
+
+        let exchange = person.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
+        assert!(overlap("seven times eight", &exchange.heard) > 0.6, "{name}: {}", exchange.heard);
+        assert_eq!(exchange.end, "completed", "{name}");
+        assert!(exchange.total.is_some(), "{name}: the answer was heard");
+    }
+}
