@@ -162,7 +162,7 @@ async fn ollama_speaks_its_own_dialect() {
     let started = Instant::now();
     ask(&client, short).await;
     println!("free again after {} ms", started.elapsed().as_millis());
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
 }
 
 #[tokio::test]

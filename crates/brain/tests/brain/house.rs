@@ -1,8 +1,5 @@
 //! A brain in its house: real NATS, real Postgres, a language model, and somebody who asks.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses its own part of the house")]
-
 use std::time::Duration;
 
 use aether_brain::{Embedding, Options, Parts, Service};
@@ -72,6 +69,28 @@ impl House {
         deadlines: Deadlines,
         change: impl FnOnce(&mut Options),
     ) -> Brain {
+        let brain = self.start_brain(llm_endpoint, model, deadlines, change).await;
+        self.until_thinking(&brain).await;
+        brain
+    }
+
+    pub async fn until_thinking(&self, brain: &Brain) {
+        testkit::eventually("the brain answers and remembers", 20, || async {
+            let question = EmbedRequest { texts: vec!["Are you there?".into()] };
+            let answered = self.bus.request::<_, EmbedReply>(&self.context, subject::EMBED_REQUEST, &question).await;
+            answered.is_ok() && brain.is_up("postgres")
+        })
+        .await;
+    }
+
+    /// Does not wait for anything.
+    pub async fn start_brain(
+        &self,
+        llm_endpoint: &str,
+        model: &str,
+        deadlines: Deadlines,
+        change: impl FnOnce(&mut Options),
+    ) -> Brain {
         let layout = testkit::layout();
         let mut options = Options::new(Embedding {
             model_id: "all-MiniLM-L6-v2".into(),
@@ -93,14 +112,7 @@ impl House {
         let health = service.health();
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(service.run(shutdown.clone()));
-        let brain = Brain { health, shutdown, running };
-        testkit::eventually("the brain answers and remembers", 20, || async {
-            let question = EmbedRequest { texts: vec!["Are you there?".into()] };
-            let answered = self.bus.request::<_, EmbedReply>(&self.context, subject::EMBED_REQUEST, &question).await;
-            answered.is_ok() && brain.is_up("postgres")
-        })
-        .await;
-        brain
+        Brain { health, shutdown, running }
     }
 
     /// What the agent writes of a turn, as it happens.
@@ -130,8 +142,6 @@ impl Brain {
 
 /// One turn as an agent drives it.
 pub struct Turn {
-    pub session: SessionId,
-    pub turn: TurnId,
     pub generation: u32,
     pub call: Call<BrainInput, BrainOutput>,
 }
@@ -168,7 +178,7 @@ impl Turn {
         let context = house.context.clone().with_session(session).with_request(RequestId::generate());
         let options = CallOptions { idle: Duration::from_secs(90), ..CallOptions::default() };
         let call = house.bus.call(&context, subject::BRAIN_REQUEST, &open, options).await.unwrap();
-        Self { session, turn, generation, call }
+        Self { generation, call }
     }
 
     pub async fn update(&mut self, words: &str) {

@@ -1,15 +1,11 @@
 //! Turns with a real model: over real NATS, remembered in real Postgres.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod house;
-
 use std::time::{Duration, Instant};
 
+use crate::house::{House, Turn, log_entries, say};
 use aether_proto::{PersonId, SessionId, TenantId, TurnId};
 use aether_store::MemorySearch;
 use aether_testkit as testkit;
-use house::{House, Turn, log_entries, say};
 use tokio::sync::Mutex;
 
 /// The model that people get, because the small one does not see what matters in a prompt.
