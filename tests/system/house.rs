@@ -112,7 +112,7 @@ async fn service(name: &'static str, environment: &BTreeMap<&'static str, String
             environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         environment.insert(format!("AETHER_{}_BIND", name.to_uppercase()), format!("127.0.0.1:{port}"));
         environment.insert("AETHER_HOME".to_owned(), testkit::layout().home().display().to_string());
-        let environment = environment.into_iter().map(|(name, value)| (name, value.into())).collect();
+        let environment = environment.into_iter().collect();
         let log = folder.join(format!("{name}.log"));
         Ok(part::Service { name, program: program(name), port, environment, log }.component())
     })

@@ -57,3 +57,17 @@ async fn brain_or_tts_dying_in_mid_answer_is_told_and_survived() {
         assert!(exchange.total.is_some(), "{name}: the answer was heard");
     }
 }
+
+/// Nobody has to join again: the people in the room are found by the agent that starts next.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_agent_comes_back_to_the_people_in_its_room() {
+    let mut house = House::stand().await;
+    let mut person = house.person("kitchen", "ada").await;
+    house.agent.kill().await;
+    house.agent.restart().await;
+    person.until_greeted(PATIENCE).await.unwrap();
+
+    let exchange = person.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
+    assert!(overlap("seven times eight", &exchange.heard) > 0.6, "{}", exchange.heard);
+    assert_eq!(exchange.end, "completed");
+}

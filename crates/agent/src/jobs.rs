@@ -1,39 +1,48 @@
 //! Which rooms this process takes: the lease comes before the job.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aether_livekit::worker::{Acceptance, Availability, Job, JobContext, JobHandler, JobOutcome};
 use aether_livekit::{agent_identity, parse_room_name};
 use aether_proto::{RoomName, TenantId};
 use aether_store::{AcquireError, RoomLease, Rooms};
+use aether_telemetry::metric;
 
-use crate::service::Options;
-use crate::visit::{self, Visit};
+use crate::lease;
+use crate::options::Options;
+use crate::reconciler::RETURNING;
+use crate::visit::{Parts, Visit};
 
-/// A holder that dies leaves its room free after so long.
-const LEASE: Duration = Duration::from_secs(10);
+/// A holder that dies leaves its room free after so long: what a person waits for another agent, at most.
+const LEASE: Duration = Duration::from_secs(5);
 
 /// Takes and does the jobs of one process.
 pub(crate) struct Jobs {
-    pub options: Options,
-    pub parts: visit::Parts,
-    pub rooms: Rooms,
+    options: Arc<Options>,
+    parts: Parts,
+    rooms: Rooms,
     /// `agent/<instance>`: who holds the leases.
-    pub holder: String,
-    /// Rooms that were accepted and not yet entered.
-    pub taken: Mutex<HashMap<String, Option<RoomLease>>>,
+    holder: String,
+    /// Leases of jobs that were accepted and have not begun.
+    taken: Mutex<HashMap<String, Option<RoomLease>>>,
 }
 
+/// Another agent holds the room.
+struct Held;
+
 impl Jobs {
-    /// Takes the room. `Err`: another agent holds it.
-    async fn take(&self, tenant: &TenantId, room: &RoomName) -> Result<Option<RoomLease>, ()> {
+    pub(crate) fn new(options: Arc<Options>, parts: Parts, rooms: Rooms, holder: String) -> Self {
+        Self { options, parts, rooms, holder, taken: Mutex::default() }
+    }
+
+    async fn take(&self, tenant: &TenantId, room: &RoomName) -> Result<Option<RoomLease>, Held> {
         match self.rooms.acquire(tenant, room, &self.holder, LEASE).await {
             Ok(lease) => Ok(Some(lease)),
             Err(AcquireError::Held(by)) => {
                 tracing::info!(%room, holder = %by.holder, "the room has an agent already");
-                Err(())
+                Err(Held)
             }
             // The identity in the room still keeps two agents apart, and a person is waiting.
             Err(AcquireError::Unavailable(error)) => {
@@ -66,12 +75,12 @@ impl JobHandler for Jobs {
                 self.remember(job, lease);
                 Availability::Accept(Acceptance::new(agent_identity(&room), self.options.name.clone()))
             }
-            Err(()) => Availability::Reject,
+            Err(Held) => Availability::Reject,
         }
     }
 
     async fn abandoned(&self, job: &Job) {
-        visit::release(self.recall(job)).await;
+        lease::release(self.recall(job)).await;
     }
 
     async fn run(&self, context: JobContext) -> JobOutcome {
@@ -79,8 +88,16 @@ impl JobHandler for Jobs {
         let Ok((tenant, room)) = parse_room_name(&context.job.room) else {
             return JobOutcome::Failed("not a room of ours".to_owned());
         };
-        let visit = Visit { options: &self.options, parts: &self.parts, tenant, room, lease };
-        match visit.run(context).await {
+        let greeting = match context.job.metadata.as_str() {
+            RETURNING => self.options.return_greeting.clone(),
+            _ => self.options.greeting.clone(),
+        };
+        let visit = Visit { options: &self.options, parts: &self.parts, tenant, room, greeting };
+        metrics::gauge!(metric::SESSIONS).increment(1);
+        let outcome = Box::pin(visit.run(context, lease.as_ref())).await;
+        metrics::gauge!(metric::SESSIONS).decrement(1);
+        lease::release(lease).await;
+        match outcome {
             Ok(()) => JobOutcome::Success,
             Err(error) => {
                 tracing::error!(%error, "a visit to a room failed");

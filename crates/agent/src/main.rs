@@ -1,46 +1,28 @@
-//! The agent's process.
+//! The process `aether-agent`.
 
 use std::process::ExitCode;
 
-use aether_agent::{Error, Options, Parts, Service, Settings};
+use aether_agent::{Options, Parts, Service, Settings};
+use aether_telemetry::{fatal, init, shutdown_signal};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // The first provider installed stays; a second installation changes nothing.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let settings = match aether_settings::load(Settings::read) {
-        Ok(settings) => settings,
-        Err(error) => {
-            eprintln!("aether-agent: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let _telemetry = match aether_telemetry::init(&settings.telemetry, "agent", env!("CARGO_PKG_VERSION")) {
-        Ok(guard) => guard,
-        Err(error) => {
-            eprintln!("aether-agent: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match run(&settings).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "the agent has stopped");
-            ExitCode::FAILURE
-        }
-    }
+    run().await.map_or_else(|error| fatal("aether-agent", &*error), |()| ExitCode::SUCCESS)
 }
 
-async fn run(settings: &Settings) -> Result<(), Error> {
-    let service = Service::new(Options::new(settings)?, Parts::load(settings).await?);
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    // Fails only where a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let settings = aether_settings::load(Settings::read)?;
+    let _telemetry = init(&settings.telemetry, "agent", env!("CARGO_PKG_VERSION"))?;
     let shutdown = CancellationToken::new();
-    tokio::spawn({
-        let shutdown = shutdown.clone();
-        async move {
-            aether_telemetry::shutdown_signal().await;
-            shutdown.cancel();
-        }
+    let signal = shutdown_signal();
+    let stop = shutdown.clone();
+    tokio::spawn(async move {
+        signal.await;
+        stop.cancel();
     });
-    service.run(shutdown).await
+    let parts = Parts::connect(&settings).await?;
+    Ok(Box::pin(Service::new(Options::from(&settings), parts).run(shutdown)).await?)
 }

@@ -2,6 +2,10 @@
 
 use std::collections::HashMap;
 
+use aether_livekit::well_known::{
+    AGENT_STATE_ATTRIBUTE, EVENTS_TOPIC, SEGMENT_ID_ATTRIBUTE, TRANSCRIBED_TRACK_ATTRIBUTE,
+    TRANSCRIPTION_FINAL_ATTRIBUTE, TRANSCRIPTION_TOPIC,
+};
 use aether_livekit::{
     AudioFrame, DataPacket, LocalAudioTrack, LocalParticipant, NativeAudioSource, ParticipantIdentity,
     StreamTextOptions, TextStreamWriter, TrackPublishOptions, TrackSid, Transcription, TranscriptionSegment,
@@ -13,15 +17,6 @@ use tokio::sync::Mutex;
 
 /// Audio that may wait in the library: the most that is still heard after a stop.
 const QUEUE_MS: u32 = 20;
-/// Where clients look for captions, and what an attribute of a caption is called there.
-const TRANSCRIPTION_TOPIC: &str = "lk.transcription";
-const SEGMENT_ID: &str = "lk.segment_id";
-const TRACK_ID: &str = "lk.transcribed_track_id";
-const FINAL: &str = "lk.transcription_final";
-/// Client events as canonical JSON, for clients that show more than captions.
-const EVENTS_TOPIC: &str = "aether.events";
-/// Where clients look for what the agent is doing.
-const AGENT_STATE: &str = "lk.agent.state";
 
 /// The agent's side of one room.
 pub(crate) struct Stage {
@@ -42,7 +37,7 @@ struct Spoken {
 
 impl Stage {
     /// Publishes the agent's voice.
-    pub(crate) async fn set(local: LocalParticipant) -> Result<Self, aether_livekit::Error> {
+    pub(crate) async fn open(local: LocalParticipant) -> Result<Self, aether_livekit::Error> {
         let source = NativeAudioSource::new(SAMPLE_RATE_HZ, 1, QUEUE_MS)?;
         let track = LocalAudioTrack::create_audio_track("agent", &source)?;
         let publication = local.publish_track(&track, TrackPublishOptions::default()).await?;
@@ -61,7 +56,7 @@ impl Stage {
     }
 
     pub(crate) async fn set_state(&self, state: &str) {
-        let attributes = HashMap::from([(AGENT_STATE.to_owned(), state.to_owned())]);
+        let attributes = HashMap::from([(AGENT_STATE_ATTRIBUTE.to_owned(), state.to_owned())]);
         report("show its state", self.local.set_attributes(attributes).await);
     }
 
@@ -169,16 +164,18 @@ impl MediaEnd for Stage {
 
 async fn finish(spoken: Option<Spoken>) {
     if let Some(spoken) = spoken {
-        let last = HashMap::from([(FINAL.to_owned(), "true".to_owned())]);
+        let last = HashMap::from([(TRANSCRIPTION_FINAL_ATTRIBUTE.to_owned(), "true".to_owned())]);
         report("close a caption", spoken.writer.close_with(last).await);
     }
 }
 
 fn caption_attributes(segment: &str, track: Option<&TrackSid>, is_final: bool) -> HashMap<String, String> {
-    let mut attributes =
-        HashMap::from([(SEGMENT_ID.to_owned(), segment.to_owned()), (FINAL.to_owned(), is_final.to_string())]);
+    let mut attributes = HashMap::from([
+        (SEGMENT_ID_ATTRIBUTE.to_owned(), segment.to_owned()),
+        (TRANSCRIPTION_FINAL_ATTRIBUTE.to_owned(), is_final.to_string()),
+    ]);
     if let Some(track) = track {
-        attributes.insert(TRACK_ID.to_owned(), track.as_str().to_owned());
+        attributes.insert(TRANSCRIBED_TRACK_ATTRIBUTE.to_owned(), track.as_str().to_owned());
     }
     attributes
 }

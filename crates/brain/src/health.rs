@@ -3,34 +3,17 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use aether_bus::Bus;
 use aether_store::Store;
 use aether_telemetry::{PartHealth, with_causes};
 
-const ROUND_TRIP: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_secs(4);
 /// Between two questions to a part that is well, and to one that is not.
 const WHILE_UP: Duration = Duration::from_secs(5);
 const WHILE_DOWN: Duration = Duration::from_secs(1);
 
-/// A connection alone is not an answer.
-pub async fn watch_nats(bus: &Bus, health: &PartHealth) -> Infallible {
-    let mut connected = bus.connected();
-    loop {
-        if !*connected.borrow_and_update() {
-            health.waiting("no connection to NATS; it is tried again by itself, start NATS if it does not run");
-        } else if let Err(error) = bus.ready(ROUND_TRIP).await {
-            health.down(format_args!("NATS does not answer: {error}"));
-        } else {
-            health.up();
-        }
-        // Also after a while: a server can stop answering without closing the connection.
-        let _ = tokio::time::timeout(ROUND_TRIP, connected.changed()).await;
-    }
-}
-
 pub async fn watch_postgres(store: &Store, health: &PartHealth) -> Infallible {
     loop {
-        let pause = match tokio::time::timeout(ROUND_TRIP * 2, store.ready()).await {
+        let pause = match tokio::time::timeout(ANSWER, store.ready()).await {
             Ok(Ok(())) => {
                 health.up();
                 WHILE_UP

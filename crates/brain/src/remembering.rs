@@ -67,11 +67,11 @@ impl Remembering {
 }
 
 fn load_once(embedding: &Embedding) -> Result<Embedder, Box<dyn std::error::Error + Send + Sync>> {
-    let environment = aether_memory::onnx::environment(&embedding.onnxruntime)?;
+    aether_onnx::init(&embedding.onnxruntime)?;
     let models = ModelStore::new(&embedding.models);
     let model = models.require(&embedding.model_id, "model.onnx")?;
     let tokenizer = models.require(&embedding.model_id, "tokenizer.json")?;
     let options =
         EmbedderOptions { model_id: embedding.model_id.clone(), ..EmbedderOptions::mini_lm(model, tokenizer) };
-    Ok(Embedder::load(&environment, &options)?)
+    Ok(Embedder::load(&options)?)
 }

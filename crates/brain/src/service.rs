@@ -1,6 +1,7 @@
 //! The service from start to stop.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aether_bus::{Bus, ServiceOptions};
 use aether_proto::subject;
@@ -43,12 +44,7 @@ pub struct Parts {
 impl Parts {
     pub async fn connect(settings: &Settings) -> Result<Self, Error> {
         let http = HttpServer::bind(settings.http.bind).await?;
-        let bus = Bus::connect(aether_bus::Options {
-            user: settings.nats.user.clone(),
-            password: settings.nats.password.as_ref().map(|password| password.expose().to_owned()),
-            ..aether_bus::Options::new(settings.nats.url.expose(), NAME)
-        })
-        .await?;
+        let bus = Bus::connect(aether_bus::Options::from_settings(NAME, &settings.nats)).await?;
         let store = Store::connect(&aether_store::Options::new(settings.postgres.url.expose()))?;
         let llm = aether_llm::Client::new(llm_options(&settings.llm)?)?;
         Ok(Self { bus, store, llm, http })
@@ -105,7 +101,7 @@ impl Service {
             result = async {
                 tokio::try_join!(http.run(http_router(health), shutdown.clone()).err_into(), answer(&bus, &mind, &shutdown))
             } => result.map(|_| ()),
-            never = health::watch_nats(&bus, &nats) => match never {},
+            never = bus.watch(&nats) => match never {},
             never = health::watch_llm(&mind.llm, &model) => match never {},
             never = health::watch_postgres(&mind.store, &postgres) => match never {},
             never = keep_remembering => never,
@@ -132,7 +128,9 @@ async fn answer(bus: &Bus, mind: &Arc<Mind>, shutdown: &CancellationToken) -> Re
     let consumer = turn_log::follow(bus, mind);
     shutdown.cancelled().await;
     // The log is followed to the last, so that what these turns say is written by this process if it still can be.
-    running.stop(mind.options.drain).await;
+    // Without NATS nobody hears what is finished, so there is nothing to wait for.
+    let drain = if *bus.connected().borrow() { mind.options.drain } else { Duration::ZERO };
+    running.stop(drain).await;
     consumer.stop().await;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aether_proto::{InstanceId, subject};
+use aether_settings::NatsSettings;
 use async_nats::{Client, ConnectOptions, Event, HeaderMap};
 use futures::StreamExt;
 use rand::RngExt;
@@ -43,6 +44,15 @@ impl Options {
             connection_patience: Duration::from_millis(500),
         }
     }
+
+    /// What the process was told about NATS, for the service of this name.
+    pub fn from_settings(service: &str, settings: &NatsSettings) -> Self {
+        Self {
+            user: settings.user.clone(),
+            password: settings.password.as_ref().map(|password| password.expose().to_owned()),
+            ..Self::new(settings.url.expose(), service)
+        }
+    }
 }
 
 impl std::fmt::Debug for Options {
@@ -66,6 +76,12 @@ pub enum ConnectError {
 #[derive(Clone)]
 pub struct Bus {
     inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Bus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Bus").field(&self.worker_name()).finish()
+    }
 }
 
 struct Inner {

@@ -31,6 +31,7 @@ mod service;
 mod spool;
 mod trace;
 mod turn_log;
+mod watch;
 mod worker;
 mod writer;
 

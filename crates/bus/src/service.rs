@@ -26,6 +26,8 @@ use crate::{frame, headers, trace};
 
 /// What a worker that is full tells a caller: long enough for a short call to end, short enough for a person to wait.
 const RETRY_AFTER_MS: u32 = 500;
+/// How long NATS may take to confirm what a stopping service said last.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How a service presents itself, and how much of it there is.
 #[derive(Debug, Clone)]
@@ -162,9 +164,9 @@ impl ServiceBuilder {
             started: SystemTime::now(),
             endpoints: counters.clone(),
         };
-        work.spawn(micro::answer(bus, description, questions, stop.clone()));
+        work.spawn(micro::answer(bus.clone(), description, questions, stop.clone()));
 
-        Ok(RunningService { work, counters, stop: stop.drop_guard(), abandon: abandon.drop_guard() })
+        Ok(RunningService { bus, work, counters, stop: stop.drop_guard(), abandon: abandon.drop_guard() })
     }
 }
 
@@ -186,6 +188,7 @@ fn validate(options: &ServiceOptions) -> Result<(), StartError> {
 /// A started service. Dropping it stops it without waiting.
 #[derive(Debug)]
 pub struct RunningService {
+    bus: Bus,
     work: TaskTracker,
     counters: Vec<Arc<EndpointCounters>>,
     stop: DropGuard,
@@ -198,14 +201,22 @@ impl RunningService {
         self.counters.iter().map(|counters| counters.stats()).collect()
     }
 
-    /// Takes no more work, finishes what it has, and cancels what is still running after `grace`.
+    /// Takes no more work, finishes what it has, and cancels what is still running after `grace`. Afterwards the server has
+    /// everything that was said, so that the process may drop the connection; without a connection there is nothing to
+    /// wait for.
     pub async fn stop(self, grace: Duration) {
-        let Self { work, stop, abandon, .. } = self;
+        let Self { bus, work, stop, abandon, .. } = self;
         drop(stop);
         work.close();
         if tokio::time::timeout(grace, work.wait()).await.is_err() {
             drop(abandon);
             work.wait().await;
+        }
+        if *bus.connected().borrow() {
+            // Messages leave in order, so one that comes back has pushed all others out.
+            if let Err(error) = bus.ready(LAST_WORDS).await {
+                tracing::warn!(%error, "NATS may not have got what this service said last");
+            }
         }
     }
 }

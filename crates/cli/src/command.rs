@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{Context, Error, config, models, status, talk, token, up};
+use crate::{Context, Error, bench, config, models, status, talk, token, up};
 
 /// A voice agent on your own machine: talk to it in a LiveKit room, it listens, thinks, speaks and can be interrupted.
 #[derive(Debug, Parser)]
@@ -18,6 +18,7 @@ Examples:
   aether status                                    what runs where, and how it is
   aether token --room kitchen --identity ada       a token to join a room with any LiveKit client
   aether talk --wav question.wav --out answer.wav  ask by voice, without a microphone
+  aether bench                                     measure spoken turns and print where the time goes
   aether config                                    every setting, its value and where it came from
 
 Settings come from defaults, then aether.toml, then the environment. State lies in .aether/ (or AETHER_HOME).";
@@ -31,6 +32,7 @@ enum Action {
     #[command(subcommand)]
     Models(models::Action),
     Talk(talk::Arguments),
+    Bench(bench::Arguments),
 }
 
 /// Reads the command line and does what it says.
@@ -57,6 +59,7 @@ async fn act(action: Action) -> Result<(), Error> {
         Action::Token(arguments) => token::run(&context, &arguments),
         Action::Models(action) => models::run(&context, action).await,
         Action::Talk(arguments) => Box::pin(talk::run(&context, arguments)).await,
+        Action::Bench(arguments) => Box::pin(bench::run(&context, arguments)).await,
     }
 }
 

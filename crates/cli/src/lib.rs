@@ -7,6 +7,7 @@
 //!
 //! Start reading at [`up::run`].
 
+mod bench;
 mod command;
 mod config;
 mod context;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use aether_audio::{ROOM_HZ, level, samples_in_ms};
+use aether_livekit::well_known::{AGENT_STATE_ATTRIBUTE, EVENTS_TOPIC};
 use aether_livekit::{
     AudioFrame, LocalAudioTrack, NativeAudioSource, NativeAudioStream, ParticipantKind, RemoteTrack, Room, RoomEvent,
     RoomOptions, TrackPublishOptions,
@@ -15,8 +16,6 @@ use tokio::time::{Instant, timeout};
 
 use crate::Error;
 
-/// Where the agent publishes client events.
-const EVENTS_TOPIC: &str = "aether.events";
 /// What counts as sound, on both sides of the measurement.
 const AUDIBLE_DBFS: f32 = -45.0;
 /// Short, because it is part of what is measured.
@@ -92,7 +91,7 @@ impl Person {
         loop {
             let present =
                 self.room.remote_participants().into_values().find(|one| one.kind() == ParticipantKind::Agent);
-            let state = present.and_then(|agent| agent.attribute("lk.agent.state"));
+            let state = present.and_then(|agent| agent.attribute(AGENT_STATE_ATTRIBUTE));
             if state.as_deref() == Some("listening") {
                 return Ok(());
             }
@@ -129,6 +128,25 @@ impl Person {
         timeout(patience, audible)
             .await
             .unwrap_or_else(|_| Err(Error::Input(format!("the agent was not heard within {} s", patience.as_secs()))))
+    }
+
+    /// Waits until an agent has said something by itself and listens again.
+    pub async fn until_greeted(&mut self, patience: Duration) -> Result<(), Error> {
+        let greeted = async {
+            let mut spoke = false;
+            loop {
+                let event = self.events.recv().await.ok_or_else(left)?;
+                let Some(client_event::Event::AgentState(state)) = event.event else { continue };
+                match state.state() {
+                    AgentState::Speaking => spoke = true,
+                    AgentState::Listening if spoke => return Ok(()),
+                    _ => {}
+                }
+            }
+        };
+        timeout(patience, greeted)
+            .await
+            .unwrap_or_else(|_| Err(Error::Input(format!("no agent said anything within {} s", patience.as_secs()))))
     }
 
     /// Follows the turn under way to its end.
@@ -185,10 +203,10 @@ impl Person {
     /// True when the turn is over.
     fn take(&self, event: ClientEvent, exchange: &mut Exchange) -> bool {
         match event.event {
-            Some(client_event::Event::Transcript(transcript)) => {
-                if transcript.r#final && transcript.speaker == self.identity {
-                    exchange.heard = join_words(&exchange.heard, &transcript.text);
-                }
+            Some(client_event::Event::Transcript(transcript))
+                if transcript.r#final && transcript.speaker == self.identity =>
+            {
+                exchange.heard = join_words(&exchange.heard, &transcript.text);
             }
             Some(client_event::Event::TextChunk(chunk)) => {
                 // An answer to the first half of a question that was interrupted by the second is no answer.

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aether_audio::{ROOM_HZ, Resampler, pcm16, wav};
+use aether_livekit::well_known::PERSON_ATTRIBUTE;
 use aether_livekit::{ApiKey, room_name, token};
 use aether_proto::{RoomName, SessionId};
 use aether_settings::{HomeSettings, IdentitySettings, LiveKitSettings};
@@ -48,15 +49,12 @@ pub struct Arguments {
 }
 
 pub async fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
-    let bytes = std::fs::read(&arguments.wav)
-        .map_err(Error::io(format!("the question {} can't be read", arguments.wav.display())))?;
-    let question = question(&bytes)
-        .map_err(|reason| Error::Input(format!("the question {}: {reason}", arguments.wav.display())))?;
-    let room = match &arguments.room {
-        Some(room) => RoomName::new(room.as_str()).map_err(|error| Error::Input(format!("--room: {error}")))?,
-        None => fresh_room()?,
-    };
-    let place = Place { room, identity: arguments.identity.clone() };
+    let question = read_question(&arguments.wav)?;
+    let mut place = Place::fresh()?;
+    place.identity.clone_from(&arguments.identity);
+    if let Some(room) = &arguments.room {
+        place.room = RoomName::new(room.as_str()).map_err(|error| Error::Input(format!("--room: {error}")))?;
+    }
     let exchange = ask(context, &place, question, Duration::from_secs(arguments.patience)).await?;
     if let Some(out) = &arguments.out {
         write_answer(out, &exchange)?;
@@ -68,7 +66,7 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
 /// What `aether up --check` does once everything is up: one spoken question, one spoken answer.
 pub async fn check(context: &Context, json: bool) -> Result<(), Error> {
     let question = question(CHECK_QUESTION).map_err(Error::Input)?;
-    let place = Place { room: fresh_room()?, identity: "somebody".to_owned() };
+    let place = Place::fresh()?;
     let exchange = ask(context, &place, question, Duration::from_secs(90)).await?;
     show(&place, &exchange, json);
     if exchange.heard.is_empty() || exchange.end != "completed" || exchange.total.is_none() {
@@ -77,9 +75,18 @@ pub async fn check(context: &Context, json: bool) -> Result<(), Error> {
     Ok(())
 }
 
-struct Place {
-    room: RoomName,
-    identity: String,
+pub struct Place {
+    pub room: RoomName,
+    pub identity: String,
+}
+
+impl Place {
+    /// A room that nobody else is in, for somebody whom nobody knows.
+    pub fn fresh() -> Result<Self, Error> {
+        let name = format!("talk-{}", SessionId::generate());
+        let room = RoomName::new(name.as_str()).map_err(|error| Error::Input(error.to_string()))?;
+        Ok(Self { room, identity: name })
+    }
 }
 
 async fn ask(context: &Context, place: &Place, question: Vec<i16>, patience: Duration) -> Result<Exchange, Error> {
@@ -89,18 +96,24 @@ async fn ask(context: &Context, place: &Place, question: Vec<i16>, patience: Dur
     exchange
 }
 
-async fn enter(context: &Context, place: &Place) -> Result<Person, Error> {
+pub async fn enter(context: &Context, place: &Place) -> Result<Person, Error> {
     let (home, livekit, identity) = context.settings(|loader| {
         let home = HomeSettings::read(loader);
         let (livekit, identity) = (LiveKitSettings::read(loader), IdentitySettings::read(loader));
         Ok((home?, livekit?, identity?))
     })?;
-    let library = home.home.join("parts/lib/liblivekit_ffi.so");
-    aether_livekit::ffi::init(&library).map_err(|error| Error::Input(error.to_string()))?;
+    aether_livekit::ffi::init(&home.livekit_ffi()).map_err(|error| Error::Input(error.to_string()))?;
     let key = ApiKey { key: livekit.api_key, secret: livekit.api_secret.expose().to_owned() };
-    let grant = token::Grant::new(room_name(&identity.tenant, &place.room), place.identity.as_str());
+    let mut grant = token::Grant::new(room_name(&identity.tenant, &place.room), place.identity.as_str());
+    grant.attributes.insert(PERSON_ATTRIBUTE.to_owned(), place.identity.clone());
     let token = token::person(&key, grant).map_err(|error| Error::Input(error.to_string()))?;
     Person::join(livekit.url.expose(), &token, ARRIVAL).await
+}
+
+pub fn read_question(path: &Path) -> Result<Vec<i16>, Error> {
+    let shown = path.display();
+    let bytes = std::fs::read(path).map_err(Error::io(format!("the question {shown} can't be read")))?;
+    question(&bytes).map_err(|reason| Error::Input(format!("the question {shown}: {reason}")))
 }
 
 /// Samples as a room takes them, from any WAV that is a question.
@@ -112,11 +125,6 @@ fn question(bytes: &[u8]) -> Result<Vec<i16>, String> {
     }
     let samples = Resampler::convert(&wav.samples, wav.sample_rate_hz, ROOM_HZ).map_err(|error| error.to_string())?;
     Ok(pcm16::from_f32(&samples))
-}
-
-/// A room that nobody else is in.
-fn fresh_room() -> Result<RoomName, Error> {
-    RoomName::new(format!("talk-{}", SessionId::generate())).map_err(|error| Error::Input(error.to_string()))
 }
 
 fn write_answer(path: &Path, exchange: &Exchange) -> Result<(), Error> {

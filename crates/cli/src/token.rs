@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use aether_livekit::well_known::PERSON_ATTRIBUTE;
 use aether_livekit::{ApiKey, room_name, token};
 use aether_proto::RoomName;
 use aether_settings::{IdentitySettings, LiveKitSettings};
@@ -41,6 +42,7 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<(), Error> {
     let key = ApiKey { key: livekit.api_key, secret: livekit.api_secret.expose().to_owned() };
     let mut grant = token::Grant::new(room_name(&identity.tenant, &room), arguments.identity.as_str());
     grant.name = arguments.name.clone().unwrap_or_else(|| arguments.identity.clone());
+    grant.attributes.insert(PERSON_ATTRIBUTE.to_owned(), arguments.identity.clone());
     grant.lifetime = Duration::from_secs(arguments.hours * 3600);
     let token = token::person(&key, grant).map_err(|error| Error::Input(error.to_string()))?;
     if arguments.json {

@@ -24,6 +24,7 @@ mod text_stream;
 pub mod token;
 mod track;
 mod transcription;
+pub mod well_known;
 pub mod worker;
 
 pub use audio_frame::AudioFrame;

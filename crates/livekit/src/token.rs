@@ -12,10 +12,6 @@ use crate::ParticipantIdentity;
 /// How long a token opens the door when nothing else is said. Who is inside stays inside.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
-/// Attribute that says who a participant is to the agent, in whatever room and under whatever identity. It is in the signed
-/// token, and people may not change their attributes.
-pub const PERSON_ATTRIBUTE: &str = "aether.person";
-
 /// The key and secret that the LiveKit server was configured with. The secret never shows in logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey {

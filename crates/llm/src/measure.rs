@@ -1,12 +1,11 @@
-//! What is measured of every answer. Names and labels are OpenTelemetry's GenAI conventions as Prometheus shows them.
+//! What is measured of every answer, under the labels that `aether_telemetry::metric` documents.
 
 use std::time::Duration;
 
+use aether_telemetry::metric::{OPERATION_DURATION, TIME_TO_FIRST_TOKEN, TOKEN_USAGE};
+
 use crate::{Error, Usage};
 
-const TIME_TO_FIRST_TOKEN: &str = "gen_ai_server_time_to_first_token_seconds";
-const OPERATION_DURATION: &str = "gen_ai_client_operation_duration_seconds";
-const TOKEN_USAGE: &str = "gen_ai_client_token_usage";
 const OPERATION: &str = "gen_ai_operation_name";
 const MODEL: &str = "gen_ai_request_model";
 

@@ -3,14 +3,11 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aether_onnx::{RunError, Session, Tensor, inputs};
 use aether_store::{Embedding, EmbeddingError};
-use ort::session::Session;
-use ort::session::builder::GraphOptimizationLevel;
-use ort::value::Tensor;
 use tokenizers::{Tokenizer, TruncationParams};
 use tokio::sync::Semaphore;
 
-use crate::onnx::Environment;
 use crate::pooling::mean_pool;
 
 /// Longest part of a text that counts, in tokens: what the model was made for.
@@ -49,8 +46,8 @@ impl Options {
 pub enum LoadError {
     #[error("can't read the tokenizer {}; run: aether models verify", path.display())]
     Tokenizer { path: PathBuf, source: tokenizers::Error },
-    #[error("can't load the model {}; run: aether models verify", path.display())]
-    Model { path: PathBuf, source: ort::Error },
+    #[error(transparent)]
+    Model(#[from] aether_onnx::Error),
     #[error("{} is no sentence model: it has no {missing}", path.display())]
     Shape { path: PathBuf, missing: &'static str },
 }
@@ -63,7 +60,7 @@ pub enum EmbedError {
     #[error("can't cut the text into tokens")]
     Tokenize(#[source] tokenizers::Error),
     #[error("the embedding model failed")]
-    Inference(#[source] ort::Error),
+    Inference(#[source] RunError),
     #[error("the embedding model returned something else than one vector per text")]
     Output,
     #[error("the embedding model returned an unusable vector")]
@@ -89,15 +86,15 @@ struct Shared {
 }
 
 impl Embedder {
-    /// Reads the files and prepares the model: some 100 ms, and blocking.
-    pub fn load(environment: &Environment, options: &Options) -> Result<Self, LoadError> {
+    /// Reads the files and prepares the model: some 100 ms, and blocking. ONNX Runtime must be loaded.
+    pub fn load(options: &Options) -> Result<Self, LoadError> {
         let tokenizer = load_tokenizer(options)
             .map_err(|source| LoadError::Tokenizer { path: options.tokenizer.clone(), source })?;
+        let model = aether_onnx::read_model(&options.model)?;
         let workers = options.workers.max(1);
         let mut sessions = Vec::with_capacity(workers);
         for _ in 0..workers {
-            let session = load_session(environment, options)
-                .map_err(|source| LoadError::Model { path: options.model.clone(), source })?;
+            let session = aether_onnx::session(&model, &options.model)?;
             let has_input = |name: &str| session.inputs().iter().any(|input| input.name() == name);
             let has_output = |name: &str| session.outputs().iter().any(|output| output.name() == name);
             let missing_input = INPUTS.into_iter().find(|name| !has_input(name));
@@ -172,7 +169,7 @@ impl Shared {
         let types = vec![0_i64; texts.len() * tokens];
         let tensor = |values: Vec<i64>| Tensor::from_array((shape, values)).map_err(EmbedError::Inference);
         let outputs = session
-            .run(ort::inputs![INPUTS[0] => tensor(ids)?, INPUTS[1] => tensor(mask.clone())?, INPUTS[2] => tensor(types)?])
+            .run(inputs![INPUTS[0] => tensor(ids)?, INPUTS[1] => tensor(mask.clone())?, INPUTS[2] => tensor(types)?])
             .map_err(EmbedError::Inference)?;
         let (_, hidden) = outputs
             .get(OUTPUT)
@@ -195,13 +192,4 @@ fn load_tokenizer(options: &Options) -> Result<Tokenizer, tokenizers::Error> {
     tokenizer.with_padding(None);
     tokenizer.with_truncation(Some(TruncationParams { max_length: MAX_TOKENS, ..Default::default() }))?;
     Ok(tokenizer)
-}
-
-/// One thread per session and no spinning: rooms need the cores more than a text needs the last millisecond.
-fn load_session(environment: &Environment, options: &Options) -> Result<Session, ort::Error> {
-    Session::builder(environment)?
-        .with_optimization_level(GraphOptimizationLevel::Level3)?
-        .with_intra_threads(1)?
-        .with_intra_op_spinning(false)?
-        .commit_from_file(&options.model)
 }

@@ -1,14 +1,14 @@
 //! What an agent remembers of a person: texts to vectors, vectors to memories, memories to lines of a prompt.
 //!
 //! Start with [`Memory`]: [`Memory::remember`] takes the turn log into the store, [`Memory::recall`] finds what matters for
-//! the words being said. The [`Embedder`] underneath runs MiniLM on threads of its own and serves `embed.request` too.
+//! the words being said. The [`Embedder`] underneath runs MiniLM on threads of its own and serves `embed.request` too;
+//! `aether_onnx::init` comes before it is loaded.
 //!
 //! Recall has a deadline, because a person waits: when it is over, or a part is away, the turn goes on without memories
 //! and says so. This crate doesn't know of privacy modes: what must not last is never handed to it.
 
 mod embedder;
 mod memory;
-pub mod onnx;
 mod pooling;
 mod recollection;
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use aether_proto::turn_log_entry::Step;
 use aether_proto::{AgentId, ErrorCode, PersonId, TenantId, TurnId, TurnLogEntry, UserCommitted};
 use aether_store::{Applied, ApplyError, MemorySearch, NewMemory, Store};
+use aether_telemetry::metric;
 use tracing::debug;
 
 use crate::recollection::choose;
@@ -116,8 +117,8 @@ impl Memory {
         let recollection = tokio::time::timeout(deadline, self.recall_unhurried(question))
             .await
             .unwrap_or(Err(RecallError::Deadline(deadline)))?;
-        metrics::histogram!("aether_memory_recall_seconds", "stage" => "embed").record(recollection.embed);
-        metrics::histogram!("aether_memory_recall_seconds", "stage" => "search").record(recollection.search);
+        metrics::histogram!(metric::MEMORY_RECALL, "stage" => "embed").record(recollection.embed);
+        metrics::histogram!(metric::MEMORY_RECALL, "stage" => "search").record(recollection.search);
         debug!(memories = recollection.memories.len(), "recalled");
         Ok(recollection)
     }

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use aether_memory::{EmbedError, Embedder, EmbedderOptions, LoadError, Memory, Options, Question, RecallError, onnx};
+use aether_memory::{EmbedError, Embedder, EmbedderOptions, LoadError, Memory, Options, Question, RecallError};
 use aether_proto::turn_log_entry::Step;
 use aether_proto::{AgentId, AnswerChunk, Heard, PersonId, SessionId, TenantId, TurnId, TurnLogEntry, UserCommitted};
 use aether_store::{Applied, Store};
@@ -17,8 +17,8 @@ fn embedder_options() -> EmbedderOptions {
 }
 
 fn embedder(options: &EmbedderOptions) -> Embedder {
-    let environment = onnx::environment(&testkit::layout().library("libonnxruntime.so")).unwrap();
-    Embedder::load(&environment, options).unwrap()
+    aether_onnx::init(&testkit::layout().library("libonnxruntime.so")).unwrap();
+    Embedder::load(options).unwrap()
 }
 
 async fn database() -> (testkit::Postgres, Store) {
@@ -182,15 +182,15 @@ async fn more_calls_than_may_wait_are_refused_and_a_dropped_one_gives_its_place_
 
 #[tokio::test]
 async fn files_that_are_no_model_are_refused_by_name() {
-    let environment = onnx::environment(&testkit::layout().library("libonnxruntime.so")).unwrap();
+    aether_onnx::init(&testkit::layout().library("libonnxruntime.so")).unwrap();
     let good = embedder_options();
     let swapped = EmbedderOptions { model: good.tokenizer.clone(), ..good.clone() };
-    let error = Embedder::load(&environment, &swapped).err().unwrap();
-    assert!(matches!(error, LoadError::Model { .. }), "{error:?}");
+    let error = Embedder::load(&swapped).err().unwrap();
+    assert!(matches!(error, LoadError::Model(_)), "{error:?}");
     let missing = EmbedderOptions { tokenizer: "/nowhere/tokenizer.json".into(), ..good };
-    let error = Embedder::load(&environment, &missing).err().unwrap();
+    let error = Embedder::load(&missing).err().unwrap();
     assert!(error.to_string().contains("/nowhere/tokenizer.json"), "{error}");
     let vad = testkit::layout().model("silero-vad", "silero_vad.onnx");
-    let error = Embedder::load(&environment, &EmbedderOptions { model: vad, ..embedder_options() }).err().unwrap();
+    let error = Embedder::load(&EmbedderOptions { model: vad, ..embedder_options() }).err().unwrap();
     assert!(matches!(error, LoadError::Shape { .. }), "{error:?}");
 }

@@ -7,11 +7,7 @@
 mod error_code;
 mod id;
 pub mod subject;
-#[expect(
-    clippy::all,
-    clippy::allow_attributes,
-    reason = "generated code"
-)]
+#[expect(clippy::all, clippy::allow_attributes, reason = "generated code")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/aether.v1.rs"));
     include!(concat!(env!("OUT_DIR"), "/aether.v1.serde.rs"));

@@ -32,10 +32,6 @@ pub fn room_events(tenant: &TenantId, room: &RoomName) -> String {
     format!("room.{}.{}.events", escape(tenant.as_str()), escape(room.as_str()))
 }
 
-pub fn room_control(tenant: &TenantId, room: &RoomName) -> String {
-    format!("room.{}.{}.control", escape(tenant.as_str()), escape(room.as_str()))
-}
-
 pub fn turns(tenant: &TenantId, session: SessionId) -> String {
     format!("turns.{}.{session}", escape(tenant.as_str()))
 }

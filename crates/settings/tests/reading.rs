@@ -56,6 +56,7 @@ fn the_defaults_are_what_aether_up_starts() {
     assert_eq!(llm.model, "qwen2.5-coder-0.5b-instruct-q4_k_m");
     let speech = load(&[], "", SpeechSettings::read).unwrap();
     assert_eq!((&*speech.whisper_model, &*speech.piper_model), ("whisper-tiny.en", "en_US-joe-medium"));
+    assert_eq!((speech.whisper_threads, speech.whisper_states), (None, 1));
     assert_eq!(load(&[], "", AgentSettings::read).unwrap().endpoint_silence, Duration::from_millis(500));
     assert_eq!(load(&[], "", HomeSettings::read).unwrap().home.to_str(), Some(".aether"));
     let identity = load(&[], "", IdentitySettings::read).unwrap();

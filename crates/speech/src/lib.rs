@@ -8,10 +8,11 @@
 //! activity window. Nothing here knows about rooms, turns or buses, where a model file comes from, or who is speaking:
 //! callers bring paths, samples and text. A lane is only a number that keeps two speakers from starving each other.
 //!
-//! [`onnx::init`] comes first, once per process: it loads ONNX Runtime, which `vad` and `tts` use. To read on, take
+//! [`onnx::init`] comes first: it loads the process's ONNX Runtime, which `vad` and `tts` use. To read on, take
 //! [`stt::Transcriber`] for the way in and [`tts::Voice`] for the way out; each names its neighbours.
 
-pub mod onnx;
 pub mod stt;
 pub mod tts;
 pub mod vad;
+
+pub use aether_onnx as onnx;

@@ -6,10 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ort::session::Session;
-use ort::value::TensorRef;
-
-use crate::onnx;
+use aether_onnx::{self as onnx, RunError, Session, TensorRef, inputs};
 
 /// Samples in a window at 16 kHz, the only length the network was trained on.
 pub const WINDOW: usize = 512;
@@ -29,7 +26,7 @@ pub enum Error {
     #[error("{} is not a Silero voice activity model: it {reason}", path.display())]
     NotSilero { path: PathBuf, reason: String },
     #[error("voice activity detection failed: {0}")]
-    Run(#[from] ort::Error),
+    Run(#[from] RunError),
 }
 
 /// The loaded network, shared by all streams: a window takes a fraction of a millisecond, so they take turns.
@@ -82,7 +79,7 @@ impl Stream {
         self.input.copy_within(WINDOW.., 0);
         self.input[CONTEXT..].copy_from_slice(window);
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let outputs = session.run(ort::inputs![
+        let outputs = session.run(inputs![
             "input" => TensorRef::from_array_view(([1, CONTEXT + WINDOW], self.input.as_slice()))?,
             "state" => TensorRef::from_array_view(([2, 1, STATE / 2], self.state.as_slice()))?,
             "sr" => TensorRef::from_array_view(([1usize; 0], &[SAMPLE_RATE_HZ][..]))?,

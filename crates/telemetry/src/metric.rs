@@ -9,8 +9,8 @@
 use metrics::Unit;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 
-/// Duration of one model operation. Labels `gen_ai_operation_name` (`chat`, `embeddings`, `speech`, `transcription`),
-/// `gen_ai_request_model`, and `error_type` where it failed.
+/// Duration of one model operation. Labels `gen_ai_operation_name` (`chat`, `speech`), `gen_ai_request_model`,
+/// and `error_type` where it failed.
 pub const OPERATION_DURATION: &str = "gen_ai_client_operation_duration_seconds";
 /// From a request to the first token (or first PCM) of its answer. Labels as above.
 pub const TIME_TO_FIRST_TOKEN: &str = "gen_ai_server_time_to_first_token_seconds";

@@ -1,12 +1,11 @@
 //! The service from start to stop.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aether_bus::{Bus, ServiceOptions};
 use aether_proto::subject;
-use aether_telemetry::{Health, HttpServer, PartHealth, ServeError, http_router};
+use aether_telemetry::{Health, HttpServer, ServeError, http_router};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +17,6 @@ const NAME: &str = "tts";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// How long texts that are being spoken may take after the wish to stop.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long NATS may take for a round trip before it counts as away, and the pause before it is asked again.
-const ROUND_TRIP: Duration = Duration::from_secs(2);
 
 /// Why the service can't start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -41,12 +38,7 @@ pub struct Parts {
 impl Parts {
     pub async fn connect(settings: &Settings) -> Result<Self, Error> {
         let http = HttpServer::bind(settings.http.bind).await?;
-        let bus = Bus::connect(aether_bus::Options {
-            user: settings.nats.user.clone(),
-            password: settings.nats.password.as_ref().map(|password| password.expose().to_owned()),
-            ..aether_bus::Options::new(settings.nats.url.expose(), NAME)
-        })
-        .await?;
+        let bus = Bus::connect(aether_bus::Options::from_settings(NAME, &settings.nats)).await?;
         Ok(Self { bus, http })
     }
 }
@@ -81,7 +73,7 @@ impl Service {
         tokio::select! {
             // Both end with `shutdown`, each after what it has begun; the first to fail ends the other.
             result = async { tokio::try_join!(serve, speak) } => result.map(|((), ())| ()),
-            never = watch_nats(&bus, &nats) => match never {},
+            never = bus.watch(&nats) => match never {},
         }
     }
 }
@@ -110,23 +102,5 @@ async fn speak(
         .await?;
     shutdown.cancelled().await;
     running.stop(GRACE).await;
-    // A round trip: what was said last has left before the connection goes.
-    let _ = bus.ready(ROUND_TRIP).await;
     Ok(())
-}
-
-/// Says for ever whether NATS answers. A connection alone is not an answer.
-async fn watch_nats(bus: &Bus, health: &PartHealth) -> Infallible {
-    let mut connected = bus.connected();
-    loop {
-        if !*connected.borrow_and_update() {
-            health.waiting("no connection to NATS; it is tried again by itself, start NATS if it does not run");
-        } else if let Err(error) = bus.ready(ROUND_TRIP).await {
-            health.down(format_args!("NATS does not answer: {error}"));
-        } else {
-            health.up();
-        }
-        // Also after a while: a server can stop answering without closing the connection.
-        let _ = tokio::time::timeout(ROUND_TRIP, connected.changed()).await;
-    }
 }

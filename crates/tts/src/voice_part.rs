@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aether_models::ModelStore;
-use aether_speech::{onnx, tts};
+use aether_speech::tts;
 use aether_telemetry::{PartHealth, with_causes};
 
 use crate::Options;
@@ -17,7 +17,7 @@ pub(crate) struct VoiceHealth {
 #[derive(Debug, thiserror::Error)]
 enum LoadError {
     #[error(transparent)]
-    Runtime(#[from] onnx::Error),
+    Runtime(#[from] aether_onnx::Error),
     #[error(transparent)]
     Model(#[from] aether_models::Error),
     #[error(transparent)]
@@ -48,7 +48,7 @@ pub(crate) async fn load(options: &Arc<Options>, health: &VoiceHealth) -> tts::V
 }
 
 fn load_once(options: &Options) -> Result<tts::Voice, LoadError> {
-    onnx::init(&options.onnxruntime)?;
+    aether_onnx::init(&options.onnxruntime)?;
     let models = ModelStore::new(&options.models);
     let voice = &options.voice;
     Ok(tts::Voice::load(tts::Options {

@@ -14,8 +14,8 @@ use crate::speaker::{Speaker, Spoken};
 
 /// Words that wait for the end of their clause are spoken anyway when the model has been silent for so long.
 const FLUSH_AFTER: Duration = Duration::from_millis(400);
-/// Brain says within its own deadlines what is wrong; this is for a brain that says nothing at all.
-const BRAIN_IDLE: Duration = Duration::from_secs(45);
+/// Brain says within its own deadlines what is wrong; this ends an answer that stops in its middle without a word.
+const BRAIN_IDLE: Duration = Duration::from_secs(30);
 /// An answer's chunks ahead of the synthesis.
 const CHUNKS_AHEAD: usize = 32;
 
@@ -57,6 +57,8 @@ pub(crate) struct Timings {
     pub first_token: Option<Instant>,
     pub first_chunk: Option<Instant>,
     pub first_pcm: Option<Instant>,
+    /// What tts measured on its side of the way to the first PCM.
+    pub synthesis: Option<Duration>,
     /// What brain measured on its side.
     pub brain: Option<Done>,
     /// Part of the answer could not be spoken, for this reason.
@@ -215,6 +217,7 @@ impl Timings {
         Self {
             first_chunk: spoken.first_chunk,
             first_pcm: spoken.first_pcm,
+            synthesis: spoken.synthesis,
             voiceless: spoken.voiceless.map(|error| error.to_string()),
             ..self
         }

@@ -21,7 +21,7 @@ const QUEUE: usize = 1024;
 struct Entry {
     context: Context,
     entry: TurnLogEntry,
-    kept: Option<oneshot::Sender<()>>,
+    kept: oneshot::Sender<()>,
     span: Span,
 }
 
@@ -48,10 +48,11 @@ impl Journal {
         Self { entries, shown, room }
     }
 
-    /// Writes an entry that must not be lost. The receiver resolves once it is safe (stored, or spooled to disk).
+    /// Writes an entry that must not be lost. The receiver resolves once it is safe (stored, or spooled to disk), or fails
+    /// if it can't be kept.
     pub(crate) async fn log(&self, context: &Context, span: &Span, entry: TurnLogEntry) -> oneshot::Receiver<()> {
         let (kept, safe) = oneshot::channel();
-        let entry = Entry { context: context.clone(), entry, kept: Some(kept), span: span.clone() };
+        let entry = Entry { context: context.clone(), entry, kept, span: span.clone() };
         // The task ends only with the last journal.
         let _ = self.entries.send(entry).await;
         safe
@@ -86,12 +87,12 @@ impl Journal {
 
 async fn keep(turn_log: TurnLog, mut entries: mpsc::Receiver<Entry>) {
     while let Some(Entry { context, entry, kept, span }) = entries.recv().await {
-        if let Err(error) = turn_log.append(&context, &entry).instrument(span).await {
-            tracing::error!(%error, "a step of the conversation could not be kept, on the bus or on disk");
-        }
-        if let Some(kept) = kept {
-            // Nobody need wait.
-            let _ = kept.send(());
+        match turn_log.append(&context, &entry).instrument(span).await {
+            // Nobody need wait for it.
+            Ok(()) => drop(kept.send(())),
+            Err(error) => {
+                tracing::error!(%error, "a step of the conversation could not be kept, on the bus or on disk");
+            }
         }
     }
 }

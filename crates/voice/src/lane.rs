@@ -75,7 +75,7 @@ pub struct Timing {
     pub decided: Instant,
     /// The transcript and the decision are both there.
     pub finished: Instant,
-    /// The decode itself.
+    /// The transcription, from the first silence on; most of it overlaps the wait for the decision.
     pub decode: Duration,
 }
 
@@ -219,9 +219,9 @@ impl Shell {
     async fn decoded(&mut self, decoded: Decoded) {
         let Decoded { generation, took, result } = decoded;
         self.decode = took;
-        metrics::histogram!(metric::STT_DECODE).record(took.as_secs_f64());
         let event = match result {
             Ok(Ok(transcript)) => {
+                metrics::histogram!(metric::STT_DECODE).record(transcript.decode.as_secs_f64());
                 let text = if transcript.is_speech() { transcript.text.trim() } else { "" };
                 lane::Event::Transcribed { generation, text: text.to_owned() }
             }

@@ -23,6 +23,8 @@ pub(crate) struct Spoken {
     /// When the first chunk was sent to tts, and when its first PCM came.
     pub first_chunk: Option<Instant>,
     pub first_pcm: Option<Instant>,
+    /// How much of the time between the two tts needed itself.
+    pub synthesis: Option<Duration>,
     /// Why chunks were not spoken: the answer was shown, but not, or not fully, heard.
     pub voiceless: Option<Error>,
 }
@@ -90,6 +92,10 @@ impl Speaker {
                 }
                 Frame::Message(TtsOutput { output: Some(tts_output::Output::Mark(mark)) }) => {
                     synthesis.marks.push_back(mark);
+                }
+                Frame::Message(TtsOutput { output: Some(tts_output::Output::Done(done)) }) => {
+                    let synthesis = Duration::from_millis(done.first_pcm_ms.into());
+                    self.spoken.synthesis.get_or_insert(synthesis);
                 }
                 Frame::Message(_) => {}
             }

@@ -15,6 +15,9 @@ use tracing::Span;
 use crate::answer::Timings;
 use crate::lane::Timing;
 
+/// Bytes of the answer between two entries that say how far it was heard: about a clause.
+const HEARD_STEP: usize = 40;
+
 pub(crate) struct Turn {
     pub id: TurnId,
     pub generation: Generation,
@@ -29,6 +32,7 @@ pub(crate) struct Turn {
     /// What the answer says so far, and how much of it has been heard.
     pub answer: String,
     pub heard_bytes: usize,
+    heard_logged: usize,
     /// Set once the text is complete or has failed.
     pub timings: Option<Timings>,
     pub failure: Option<aether_proto::Error>,
@@ -50,6 +54,7 @@ impl Turn {
             logged: false,
             answer: String::new(),
             heard_bytes: 0,
+            heard_logged: 0,
             timings: None,
             failure: None,
             utterance: None,
@@ -72,13 +77,24 @@ impl Turn {
         (self.entry(turn_log_entry::Step::AnswerChunk(AnswerChunk { index, text: delta })), index)
     }
 
+    /// Takes how far the answer has been heard; returns an entry when that is worth writing down.
+    pub(crate) fn heard(&mut self, text_bytes: usize) -> Option<TurnLogEntry> {
+        self.heard_bytes = self.heard_bytes.max(text_bytes).min(self.answer.len());
+        if self.heard_bytes < self.heard_logged + HEARD_STEP {
+            return None;
+        }
+        Some(self.heard_entry())
+    }
+
+    fn heard_entry(&mut self) -> TurnLogEntry {
+        self.heard_logged = self.heard_bytes;
+        let text_bytes = u32::try_from(self.heard_bytes).unwrap_or(u32::MAX);
+        self.entry(turn_log_entry::Step::Heard(Heard { text_bytes }))
+    }
+
     /// The two entries that close the turn.
     pub(crate) fn closed(&mut self, reason: &str) -> [TurnLogEntry; 2] {
-        let text_bytes = u32::try_from(self.heard_bytes).unwrap_or(u32::MAX);
-        [
-            self.entry(turn_log_entry::Step::Heard(Heard { text_bytes })),
-            self.entry(turn_log_entry::Step::Ended(Ended { reason: reason.to_owned() })),
-        ]
+        [self.heard_entry(), self.entry(turn_log_entry::Step::Ended(Ended { reason: reason.to_owned() }))]
     }
 
     /// How much of the answer has been heard, on a character boundary.
@@ -110,7 +126,8 @@ impl Turn {
         let first_token = span(timings.committed, timings.first_token);
         let gathering = span(timings.first_token, timings.first_chunk);
         let first_audio = span(timings.first_chunk, timings.first_pcm);
-        let models = stt + gathering + brain_time(timings, first_token) + first_audio;
+        let synthesis = timings.synthesis.map_or(first_audio, |synthesis| synthesis.min(first_audio));
+        let models = stt + gathering + brain_time(timings, first_token) + synthesis;
         let overhead = total.saturating_sub(endpoint_silence.min(endpoint)).saturating_sub(models);
         Some(TurnMetrics {
             endpoint_ms: ms(endpoint),

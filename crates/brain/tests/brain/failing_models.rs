@@ -231,9 +231,12 @@ async fn background_work_yields_and_is_done_in_the_end() {
     let brain = impatient_brain(&house, &llm.start(30).await).await;
     let background = tokio::spawn(read(complete(&house, LlmClass::Background).await));
     llm.until_running(1).await;
-    let (text, done) = read(complete(&house, LlmClass::Interactive).await).await;
+    let interactive = complete(&house, LlmClass::Interactive).await;
+    testkit::eventually("the interactive work has begun", 5, || async { llm.begun() == 2 }).await;
+    // The background work was given up, and waits.
+    llm.until_running(1).await;
+    let (text, done) = read(interactive).await;
     assert_eq!((text.as_str(), done.finish_reason.as_str()), ("word ".repeat(30).as_str(), "stop"));
-    assert_eq!(llm.begun(), 2, "the background work was given up, and waits");
     assert!(!background.is_finished());
     let (text, _) = background.await.unwrap();
     assert_eq!(text, "word ".repeat(30));

@@ -172,7 +172,6 @@ impl Turn {
                 room: "kitchen".into(),
                 modality: Modality::Voice.into(),
                 words: words.into(),
-                off_the_record: false,
             })),
         };
         let context = house.context.clone().with_session(session).with_request(RequestId::generate());

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod connection;
+#[cfg(test)]
 mod durable;
 #[cfg(test)]
 mod events;

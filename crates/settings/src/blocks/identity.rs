@@ -23,7 +23,7 @@ const USER: Setting = Setting {
     env: &["AETHER_USER_ID"],
     default: None,
     shown: Shown::All,
-    about: "person to assume where a room or request names none",
+    about: "person that whoever's token names no person is taken for; by default the participant's identity",
 };
 
 /// Who is who where a request does not say.

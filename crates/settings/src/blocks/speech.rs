@@ -15,9 +15,10 @@ const WHISPER_MODEL: Setting = Setting {
 const WHISPER_THREADS: Setting = Setting {
     key: "speech.whisper_threads",
     env: &["WHISPER_THREADS"],
-    default: Some("2"),
+    default: None,
     shown: Shown::All,
-    about: "threads of one transcription",
+    about: "threads of one transcription; by default a quarter of the cores: whisper.cpp's threads spin while they wait for \
+            each other, which collapses when others need the cores",
 };
 const WHISPER_STATES: Setting = Setting {
     key: "speech.whisper_states",
@@ -52,7 +53,8 @@ const ESPEAK: Setting = Setting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpeechSettings {
     pub whisper_model: String,
-    pub whisper_threads: u32,
+    /// As many as suit the machine, unless given.
+    pub whisper_threads: Option<u32>,
     pub whisper_states: u32,
     pub piper_model: String,
     pub piper_workers: u32,
@@ -62,7 +64,7 @@ pub struct SpeechSettings {
 impl SpeechSettings {
     pub fn read(loader: &mut Loader<'_>) -> Result<Self, Invalid> {
         let whisper_model = loader.required(&WHISPER_MODEL, value::text);
-        let whisper_threads = loader.required(&WHISPER_THREADS, |text| value::integer(text, 1..=256));
+        let whisper_threads = loader.optional(&WHISPER_THREADS, |text| value::integer(text, 1..=256));
         let whisper_states = loader.required(&WHISPER_STATES, |text| value::integer(text, 1..=256));
         let piper_model = loader.required(&PIPER_MODEL, value::text);
         let piper_workers = loader.required(&PIPER_WORKERS, |text| value::integer(text, 1..=256));

@@ -12,6 +12,7 @@ mod network;
 mod normalize;
 mod numbers;
 mod phonemes;
+mod subgraph;
 mod voice;
 mod worker;
 

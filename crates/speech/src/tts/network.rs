@@ -9,10 +9,9 @@
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
-use ort::session::Session;
-use ort::value::TensorRef;
+use aether_onnx::{self as onnx, RunError, Session, SessionOutputs, TensorRef, inputs};
 
-use crate::onnx::{self, Subgraph};
+use super::subgraph::{Subgraph, extract};
 
 /// Names that PyTorch gave to the tensors at the two cuts, the same in all of Piper's exports.
 const LATENT: &str = "/Add_output_0";
@@ -68,7 +67,7 @@ pub(super) struct Graphs {
 impl Graphs {
     pub(super) fn read(path: &Path) -> Result<Self, onnx::Error> {
         let whole = onnx::read_model(path)?;
-        let cut = |inputs: &[&str], outputs: &[&str]| onnx::extract(&whole, &Subgraph { inputs, outputs });
+        let cut = |inputs: &[&str], outputs: &[&str]| extract(&whole, &Subgraph { inputs, outputs });
         let cut_all = || {
             let encoder = cut(&["input", "input_lengths", "scales"], &[LATENT, DURATIONS])?;
             let flow = cut(&[LATENT, MASK], &[FLOWED])?;
@@ -103,7 +102,7 @@ impl Network {
         ids: &[i64],
         scales: Scales,
         listen: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
-    ) -> ort::Result<()> {
+    ) -> Result<(), RunError> {
         match self {
             Self::Streaming(streaming) => streaming.speak(ids, scales, listen),
             Self::Whole(session) => {
@@ -157,7 +156,7 @@ impl Streaming {
         ids: &[i64],
         scales: Scales,
         listen: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
-    ) -> ort::Result<()> {
+    ) -> Result<(), RunError> {
         let (latent, durations) = {
             let outputs = run_ids(&mut self.encoder, ids, scales)?;
             let (_, latent) = outputs[LATENT].try_extract_tensor::<f32>()?;
@@ -193,19 +192,19 @@ impl Streaming {
     }
 
     /// The samples of some frames, computed with as many neighbours as reach into them.
-    fn stretch(&mut self, latent: &[f32], frames: usize, wanted: Range<usize>) -> ort::Result<Vec<f32>> {
+    fn stretch(&mut self, latent: &[f32], frames: usize, wanted: Range<usize>) -> Result<Vec<f32>, RunError> {
         let decoded = widen(&wanted, DECODER_CONTEXT, frames);
         let flowed = widen(&decoded, FLOW_CONTEXT, frames);
         let input = columns(latent, frames, &flowed);
         let mask = vec![1.0f32; flowed.len()];
-        let outputs = self.flow.run(ort::inputs![
+        let outputs = self.flow.run(inputs![
             LATENT => TensorRef::from_array_view(([1, CHANNELS, flowed.len()], input.as_slice()))?,
             MASK => TensorRef::from_array_view(([1, 1, flowed.len()], mask.as_slice()))?,
         ])?;
         let (_, output) = outputs[FLOWED].try_extract_tensor::<f32>()?;
         let shift = |range: &Range<usize>, by: usize| range.start - by..range.end - by;
         let input = columns(output, flowed.len(), &shift(&decoded, flowed.start));
-        let outputs = self.decoder.run(ort::inputs![
+        let outputs = self.decoder.run(inputs![
             FLOWED => TensorRef::from_array_view(([1, CHANNELS, decoded.len()], input.as_slice()))?,
         ])?;
         let (_, samples) = outputs["output"].try_extract_tensor::<f32>()?;
@@ -215,10 +214,10 @@ impl Streaming {
     }
 }
 
-fn run_ids<'s>(session: &'s mut Session, ids: &[i64], scales: Scales) -> ort::Result<ort::session::SessionOutputs<'s>> {
+fn run_ids<'s>(session: &'s mut Session, ids: &[i64], scales: Scales) -> Result<SessionOutputs<'s>, RunError> {
     let lengths = [ids.len() as i64];
     let scales = scales.values();
-    session.run(ort::inputs![
+    session.run(inputs![
         "input" => TensorRef::from_array_view(([1, ids.len()], ids))?,
         "input_lengths" => TensorRef::from_array_view(([1], &lengths[..]))?,
         "scales" => TensorRef::from_array_view(([3], &scales[..]))?,

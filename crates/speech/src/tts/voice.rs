@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 
+use aether_onnx::{self as onnx, RunError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +15,6 @@ use super::network::Graphs;
 use super::phonemes::Alphabet;
 use super::worker::{Job, Parts, Worker};
 use super::{ConfigError, EspeakError};
-use crate::onnx;
 
 /// Bytes of text taken at once; longer ones are cut by the caller, at a sentence.
 pub const MAX_TEXT: usize = 64 * 1024;
@@ -71,7 +71,7 @@ pub enum Error {
     #[error("speech synthesis is overloaded: {MAX_WAITING} texts are waiting already")]
     Overloaded,
     #[error("speech synthesis failed: {0}")]
-    Network(#[from] ort::Error),
+    Network(#[from] RunError),
     #[error("speech synthesis has stopped")]
     Stopped,
 }

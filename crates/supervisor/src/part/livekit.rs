@@ -55,7 +55,10 @@ rtc:
 keys:
   {livekit_api_key}: {livekit_api_secret}
 limit:
-  max_room_name_length: 1024
+  max_room_name_length: 513
+agents:
+  # An agent reports sessions/capacity as its load and is full at 1.
+  target_load: 1.0
 logging:
   level: info
 "#

@@ -20,13 +20,13 @@ mod field {
 }
 
 /// What to cut out: everything needed to get from `inputs` to `outputs`.
-pub(crate) struct Subgraph<'a> {
+pub(super) struct Subgraph<'a> {
     pub inputs: &'a [&'a str],
     pub outputs: &'a [&'a str],
 }
 
 /// The model reduced to `subgraph`, or `None` when the file does not hold these tensors or can't be taken apart.
-pub(crate) fn extract(model: &[u8], subgraph: &Subgraph<'_>) -> Option<Vec<u8>> {
+pub(super) fn extract(model: &[u8], subgraph: &Subgraph<'_>) -> Option<Vec<u8>> {
     let graph = fields(model)?.into_iter().find(|field| field.number == field::MODEL_GRAPH)?.body;
     let parts = fields(graph)?;
     let nodes: Vec<Node<'_>> = parts

@@ -1,35 +1,15 @@
-//! ONNX Runtime: loaded once, from a file, at run time.
-
-mod subgraph;
-
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 
-pub(crate) use subgraph::{Subgraph, extract};
+use crate::Error;
 
 static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
 
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("no ONNX Runtime library at {}; `aether up` puts it there, or name another file", .0.display())]
-    Missing(PathBuf),
-    #[error("the ONNX Runtime library can't be used: {0}")]
-    Load(ort::LoadDynamicError),
-    #[error("ONNX Runtime did not start: {0}")]
-    Start(ort::Error),
-    #[error("ONNX Runtime is not loaded; call `onnx::init` first")]
-    NotLoaded,
-    #[error("no model at {}; get it with `aether models get`", .0.display())]
-    NoModel(PathBuf),
-    #[error("the model {} can't be used: {reason}", path.display())]
-    Model { path: PathBuf, reason: String },
-}
-
-/// Loads the library. Calling it again is fine and changes nothing: a process has one ONNX Runtime.
+/// Loads the library. Calling it again is fine and changes nothing, whichever file is named then.
 pub fn init(library: &Path) -> Result<(), Error> {
     static STARTING: Mutex<()> = Mutex::new(());
     let _one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,9 +17,9 @@ pub fn init(library: &Path) -> Result<(), Error> {
         return Ok(());
     }
     // A relative path would be looked up beside the executable.
-    let library = library.canonicalize().map_err(|_| Error::Missing(library.to_owned()))?;
-    let environment = ort::init_from(library)
-        .map_err(Error::Load)?
+    let path = library.canonicalize().map_err(|_| Error::Missing(library.to_owned()))?;
+    let environment = ort::init_from(&path)
+        .map_err(|source| Error::Load { path, source })?
         .with_name("aether")
         .with_telemetry(false)
         .build()
@@ -49,7 +29,7 @@ pub fn init(library: &Path) -> Result<(), Error> {
 }
 
 /// Bytes of a model file, or an error that names it.
-pub(crate) fn read_model(path: &Path) -> Result<Vec<u8>, Error> {
+pub fn read_model(path: &Path) -> Result<Vec<u8>, Error> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::NoModel(path.to_owned())),
@@ -58,8 +38,8 @@ pub(crate) fn read_model(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// A session on one thread that sleeps between runs: many sessions share a few cores, and a spinning one would take
-/// a whole core to save microseconds.
-pub(crate) fn session(model: &[u8], path: &Path) -> Result<Session, Error> {
+/// a whole core to save microseconds. `path` is where the bytes came from, for the error.
+pub fn session(model: &[u8], path: &Path) -> Result<Session, Error> {
     let environment = ENVIRONMENT.get().ok_or(Error::NotLoaded)?;
     let build = || -> ort::Result<Session> {
         Session::builder(environment)?

@@ -1,0 +1,64 @@
+//! Loads what listens, until it is there.
+
+use std::path::PathBuf;
+
+use aether_models::ModelStore;
+use aether_speech::{onnx, stt, vad};
+use aether_telemetry::{PartHealth, with_causes};
+use aether_voice::lane::Ears;
+
+use crate::options::EarsOptions;
+
+#[derive(Debug, thiserror::Error)]
+enum LoadError {
+    #[error(transparent)]
+    Library(#[from] aether_livekit::ffi::Error),
+    #[error(transparent)]
+    Onnx(#[from] onnx::Error),
+    #[error(transparent)]
+    Model(#[from] aether_models::Error),
+    #[error(transparent)]
+    VoiceActivity(#[from] vad::Error),
+    #[error(transparent)]
+    Transcriber(#[from] stt::Error),
+    #[error("loading was interrupted")]
+    Interrupted,
+}
+
+/// What is missing or broken is said on `/health`; once it is mended, the next attempt succeeds.
+pub(crate) async fn load(options: &EarsOptions, health: &PartHealth) -> Ears {
+    loop {
+        let attempt = options.clone();
+        let loaded = tokio::task::spawn_blocking(move || load_once(&attempt)).await;
+        match loaded.unwrap_or(Err(LoadError::Interrupted)) {
+            Ok(ears) => {
+                health.up();
+                return ears;
+            }
+            Err(error) => health.down(with_causes(&error)),
+        }
+        tokio::time::sleep(options.retry).await;
+    }
+}
+
+fn load_once(options: &EarsOptions) -> Result<Ears, LoadError> {
+    aether_livekit::ffi::init(&options.livekit_ffi)?;
+    onnx::init(&options.onnxruntime)?;
+    let models = ModelStore::new(&options.models);
+    let defaults = stt::Options::default();
+    let transcription = stt::Options {
+        threads: options.whisper_threads.unwrap_or(defaults.threads),
+        states: options.whisper_states,
+        ..defaults
+    };
+    Ok(Ears {
+        voice_activity: vad::Model::load(&weights(&models, "silero-vad")?)?,
+        transcriber: stt::Transcriber::load(&weights(&models, &options.whisper_model)?, transcription)?,
+    })
+}
+
+/// The file that a model is loaded from: the first of its manifest entry.
+fn weights(models: &ModelStore, id: &str) -> Result<PathBuf, aether_models::Error> {
+    let files = models.require_all(id)?;
+    files.into_iter().next().ok_or_else(|| aether_models::Error::UnknownModel { id: id.to_owned() })
+}

@@ -1,0 +1,76 @@
+//! What one agent process does, apart from what it works with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aether_livekit::ApiKey;
+use aether_settings::IdentitySettings;
+use aether_voice::lane;
+use aether_voice::session::Policy;
+
+use crate::Settings;
+
+const GREETING: &str = "Hello! How can I help you?";
+/// Said instead where an agent takes over a room that has lost its own.
+const RETURN: &str = "Sorry, I was away for a moment. I'm back.";
+/// Between two attempts to load models that can't be loaded.
+const RETRY: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub identity: IdentitySettings,
+    pub livekit_url: String,
+    pub livekit_key: ApiKey,
+    /// Empty: the agent is sent into every room of its tenant.
+    pub agent_name: String,
+    /// As people see it in the room.
+    pub name: String,
+    pub max_sessions: u32,
+    /// Said once, when the first person has come.
+    pub greeting: Option<String>,
+    /// Said instead of the greeting to people whose agent was lost.
+    pub return_greeting: Option<String>,
+    pub lane: lane::Options,
+    pub policy: Policy,
+    pub ears: EarsOptions,
+}
+
+/// Where the models that listen come from.
+#[derive(Debug, Clone)]
+pub struct EarsOptions {
+    pub livekit_ffi: PathBuf,
+    pub onnxruntime: PathBuf,
+    pub models: PathBuf,
+    pub whisper_model: String,
+    /// `None`: what suits the machine.
+    pub whisper_threads: Option<usize>,
+    pub whisper_states: usize,
+    pub retry: Duration,
+}
+
+impl From<&Settings> for Options {
+    fn from(settings: &Settings) -> Self {
+        let livekit = &settings.livekit;
+        Self {
+            identity: settings.identity.clone(),
+            livekit_url: livekit.url.expose().to_owned(),
+            livekit_key: ApiKey { key: livekit.api_key.clone(), secret: livekit.api_secret.expose().to_owned() },
+            agent_name: livekit.agent_name.clone().unwrap_or_default(),
+            name: settings.identity.agent.to_string(),
+            max_sessions: settings.agent.max_sessions,
+            greeting: Some(GREETING.to_owned()),
+            return_greeting: Some(RETURN.to_owned()),
+            lane: lane::Options { endpoint_silence: settings.agent.endpoint_silence, ..lane::Options::default() },
+            policy: Policy::default(),
+            ears: EarsOptions {
+                livekit_ffi: settings.home.livekit_ffi(),
+                onnxruntime: settings.home.onnxruntime(),
+                models: settings.home.models(),
+                whisper_model: settings.speech.whisper_model.clone(),
+                whisper_threads: settings.speech.whisper_threads.map(|threads| threads as usize),
+                whisper_states: settings.speech.whisper_states as usize,
+                retry: RETRY,
+            },
+        }
+    }
+}

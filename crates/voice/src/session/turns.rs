@@ -1,0 +1,183 @@
+//! The life of a turn in its session: opened early, committed, answered, ended.
+
+use aether_proto::{
+    Commit, ErrorCode, InterruptedEvent, Modality, Open, RequestId, StatusEvent, StreamEnd, TurnMetrics, UserCommitted,
+    client_event,
+};
+use aether_telemetry::metric;
+use aether_turn::Generation;
+use aether_turn::floor::{self, LaneId};
+use tokio::sync::oneshot;
+use tracing::{Instrument as _, Span};
+
+use super::shell::Shell;
+use crate::answer::{Answer, Source};
+use crate::lane::Timing;
+use crate::media::Caption;
+use crate::turn::Turn;
+
+impl Shell {
+    pub(super) fn open(&mut self, generation: Generation, lane: LaneId, words: String, modality: Modality) {
+        let (commit, committed) = oneshot::channel();
+        let guest = self.seats.guest(lane);
+        let open = Open {
+            generation: generation.number(),
+            person_id: guest.map(|guest| guest.person.to_string()).unwrap_or_default(),
+            person_name: guest.map(|guest| guest.participant.name.clone()).unwrap_or_default(),
+            room: self.options.room.to_string(),
+            modality: modality.into(),
+            words,
+            ..Open::default()
+        };
+        let turn = self.begin(generation, Source::Ask { open, commit: committed });
+        turn.commit = Some(commit);
+    }
+
+    pub(super) async fn commit(
+        &mut self,
+        generation: Generation,
+        lane: LaneId,
+        text: String,
+        utterance: Option<Timing>,
+    ) {
+        let modality = if utterance.is_some() { Modality::Voice } else { Modality::Text };
+        if self.turn.as_ref().is_none_or(|turn| turn.generation != generation) {
+            self.open(generation, lane, text.clone(), modality);
+        }
+        let guest = self.seats.guest(lane);
+        let step = UserCommitted {
+            room: self.options.room.to_string(),
+            person_id: guest.map(|guest| guest.person.to_string()).unwrap_or_default(),
+            person_name: guest.map(|guest| guest.participant.name.clone()).unwrap_or_default(),
+            text: text.clone(),
+            modality: modality.as_str_name().to_lowercase(),
+        };
+        let Some(turn) = self.turn.as_mut() else { return };
+        turn.utterance = utterance;
+        let entry = turn.user_committed(step);
+        let (context, span, id) = (turn.context.clone(), turn.span.clone(), turn.id.to_string());
+        let commit = turn.commit.take();
+        let safe = self.journal.log(&context, &span, entry).await;
+        let journal = self.journal.clone();
+        // Brain is asked once the person's words can't be lost any more. Where they can't be kept at all, the person is told
+        // and answered all the same.
+        tokio::spawn(async move {
+            if safe.await.is_err() {
+                let message = "what is said now can't be kept: neither the bus nor the disk takes it".to_owned();
+                let status = StatusEvent { code: ErrorCode::StoreUnavailable.to_string(), message };
+                journal.event(&context, &id, &span, client_event::Event::Status(status));
+            }
+            if let Some(commit) = commit {
+                // Gone if the turn was cancelled in the meantime.
+                let _ = commit.send(Commit { generation: generation.number(), text });
+            }
+        });
+    }
+
+    /// Starts the work of a generation. The one before it has been closed by an effect of its own.
+    pub(super) fn begin(&mut self, generation: Generation, source: Source) -> &mut Turn {
+        let span = tracing::info_span!(
+            parent: None,
+            "turn",
+            turn = tracing::field::Empty,
+            room = %self.options.room,
+            session = self.options.context.session.map(tracing::field::display),
+            tenant = %self.options.context.tenant,
+        );
+        let context = self.options.context.clone().with_request(RequestId::generate());
+        let turn = Turn::new(generation, context.clone(), span.clone());
+        span.record("turn", tracing::field::display(turn.id));
+        let source = match source {
+            Source::Ask { mut open, commit } => {
+                open.session_id = context.session.map(|session| session.to_string()).unwrap_or_default();
+                open.turn_id = turn.id.to_string();
+                Source::Ask { open, commit }
+            }
+            text => text,
+        };
+        let answer = Answer {
+            generation,
+            bus: self.parts.bus.clone(),
+            context,
+            voice: self.options.voice.clone(),
+            playout: self.playout.clone(),
+            events: self.answers.clone(),
+        };
+        let cancel = turn.cancel.clone();
+        tokio::spawn(
+            async move {
+                // Dropping the answer cancels its calls.
+                tokio::select! {
+                    () = cancel.cancelled() => {}
+                    () = answer.run(source) => {}
+                }
+            }
+            .instrument(span),
+        );
+        self.turn.insert(turn)
+    }
+
+    /// Ends the turn that is alive: its calls, its log, its captions, its numbers.
+    pub(super) async fn close(&mut self, reason: &str) {
+        let Some(mut turn) = self.turn.take() else { return };
+        turn.cancel.cancel();
+        let id = turn.id.to_string();
+        if reason == "completed" && turn.timings.as_ref().is_none_or(|timings| timings.voiceless.is_none()) {
+            turn.heard_bytes = turn.answer.len();
+        }
+        if turn.logged {
+            for entry in turn.closed(reason) {
+                self.journal.log(&turn.context, &turn.span, entry).await;
+            }
+        }
+        if !turn.answer.is_empty() {
+            self.journal.caption(Caption::SpokenEnd { segment: id.clone() });
+        }
+        let show = |event| self.journal.event(&turn.context, &id, &turn.span, event);
+        if reason == "interrupted" && turn.logged {
+            metrics::counter!(metric::INTERRUPTIONS).increment(1);
+            show(client_event::Event::Interrupted(InterruptedEvent {
+                heard_bytes: u32::try_from(turn.heard_bytes).unwrap_or(u32::MAX),
+                heard_text: turn.heard_text().to_owned(),
+            }));
+        }
+        let trace_id = turn.span.in_scope(aether_telemetry::current_trace_id);
+        if let Some(metrics) = turn.metrics(self.options.lane.endpoint_silence, trace_id) {
+            record(&metrics);
+            show(client_event::Event::TurnMetrics(metrics));
+        }
+        if turn.logged || !turn.answer.is_empty() {
+            show(client_event::Event::StreamEnd(StreamEnd { reason: reason.to_owned() }));
+        }
+        metrics::counter!(metric::TURNS, "end" => reason.to_owned()).increment(1);
+    }
+
+    /// Tells the person what went wrong, on every way there is.
+    pub(super) async fn apologise(&mut self, error: aether_proto::Error) {
+        let sentence = error.error_code().spoken();
+        tracing::warn!(code = %error.code, message = %error.message, room = %self.options.room, "a turn failed");
+        let context = self.options.context.clone();
+        self.journal.event(&context, "", &Span::none(), client_event::Event::Error(error));
+        // Refused while somebody speaks: then the sentence is shown, and they will ask again.
+        let effects = self.floor.next(floor::Event::Say { text: sentence.to_owned() });
+        for effect in effects {
+            // A sentence of our own has no further apology.
+            self.apply(effect, None).await;
+        }
+        self.show_phase();
+    }
+}
+
+fn record(turn: &TurnMetrics) {
+    let stages = [
+        (metric::TURN_ENDPOINT, turn.endpoint_ms),
+        (metric::TURN_STT, turn.stt_ms),
+        (metric::TURN_LLM_FIRST_TOKEN, turn.llm_first_token_ms),
+        (metric::TURN_TTS_FIRST_AUDIO, turn.tts_first_audio_ms),
+        (metric::TURN_TOTAL, turn.total_ms),
+    ];
+    for (name, ms) in stages {
+        metrics::histogram!(name).record(f64::from(ms) / 1e3);
+    }
+    metrics::histogram!(metric::TURN_OVERHEAD).record(f64::from(turn.overhead_us) / 1e6);
+}
