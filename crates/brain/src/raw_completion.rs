@@ -134,10 +134,10 @@ fn usage(mind: &Mind, counted: &aether_llm::Usage) -> Usage {
 fn done(reason: FinishReason, first_token: Duration, started: Instant) -> llm_output::Output {
     llm_output::Output::Done(Done {
         finish_reason: reason.as_str().to_owned(),
-        recall_ms: 0,
         first_token_ms: milliseconds(first_token),
         total_ms: milliseconds(started.elapsed()),
         model_first_token_us: u32::try_from(first_token.as_micros()).unwrap_or(u32::MAX),
+        ..Done::default()
     })
 }
 

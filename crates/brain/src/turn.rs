@@ -85,6 +85,8 @@ struct Times {
     /// All is known that the prompt needs. From here on it is the model that takes its time.
     prepared: Instant,
     recall_ms: u32,
+    /// What the embedding model took of it.
+    embed: Duration,
 }
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -203,7 +205,7 @@ impl Turn {
                 prefill.await;
             }
         };
-        let (((known, recalled), prepared_at), ()) = tokio::join!(prepare, reading);
+        let (((known, (recalled, embed)), prepared_at), ()) = tokio::join!(prepare, reading);
         let recall_ms = milliseconds(prepared_at - at);
         if (known.failed || recalled.failed)
             && self.mind.sessions.tell_once(&self.opening.tenant, self.opening.session, MEMORY_UNAVAILABLE)
@@ -212,7 +214,7 @@ impl Turn {
             self.send(brain_output::Output::Status(Status { code: MEMORY_UNAVAILABLE.to_owned(), message })).await?;
         }
         let messages = self.prompt(&known.history, Some(&recalled), &text);
-        let outcome = self.generate(messages, Times { committed: at, prepared: prepared_at, recall_ms }).await;
+        let outcome = self.generate(messages, Times { committed: at, prepared: prepared_at, recall_ms, embed }).await;
         self.keep();
         outcome
     }
@@ -229,7 +231,8 @@ impl Turn {
         };
         let mut completion = self.mind.llm.chat(request, self.call.cancelled());
         let mut index = 0;
-        let mut done = Done { recall_ms: times.recall_ms, ..Done::default() };
+        let mut done =
+            Done { recall_ms: times.recall_ms, model_embed_us: microseconds(times.embed), ..Done::default() };
         let finish_reason = loop {
             let delta = match completion.next().await {
                 Some(Ok(delta)) => delta,
@@ -291,16 +294,17 @@ impl Turn {
     }
 
     /// Looks again with all the words. What was found with fewer stays, if nothing new comes to mind: it is in the server's
-    /// cache already.
-    async fn recall_at_last(&self, early: Option<Recalled>, text: &str, shown: Vec<TurnId>) -> Recalled {
+    /// cache already. With it, how long the embedding model was waited for.
+    async fn recall_at_last(&self, early: Option<Recalled>, text: &str, shown: Vec<TurnId>) -> (Recalled, Duration) {
         let early = early.filter(|early| !early.failed);
         if let Some(early) = early.as_ref().filter(|early| early.is_for(text)) {
-            return early.clone();
+            return (early.clone(), Duration::ZERO);
         }
         let late = recall(Arc::clone(&self.mind), self.opening.clone(), text.to_owned(), shown).await;
+        let embed = late.recollection.embed;
         match early {
-            Some(early) if late.failed || early.contains_all_of(&late) => early,
-            _ => late,
+            Some(early) if late.failed || early.contains_all_of(&late) => (early, embed),
+            _ => (late, embed),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aether_bus::{Bus, Call, CallOptions, Context, Error, Frame};
-use aether_proto::{BrainInput, BrainOutput, Commit, Done, ErrorCode, Open, Usage, brain_input, brain_output, subject};
+use aether_proto::{BrainInput, BrainOutput, Commit, Done, ErrorCode, Open, brain_input, brain_output, subject};
 use aether_turn::Generation;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
@@ -38,7 +38,6 @@ pub(crate) enum Event {
         code: String,
         message: String,
     },
-    Usage(Usage),
     /// All text has come; the playout reports when it has been heard.
     Finished {
         generation: Generation,
@@ -180,8 +179,9 @@ impl Answer {
                 brain_output::Output::Status(status) => {
                     self.tell(Event::Status { code: status.code, message: status.message }).await;
                 }
-                brain_output::Output::Usage(usage) => self.tell(Event::Usage(usage)).await,
                 brain_output::Output::Done(done) => timings.brain = Some(done),
+                // Counted by brain.
+                brain_output::Output::Usage(_) => {}
             }
         }
         self.flush(&mut chunker, chunks).await;

@@ -143,12 +143,15 @@ impl Turn {
     }
 }
 
-/// The model's own part of the wait for the first token, as far as brain told.
+/// The models' own part of the wait for the first token, as far as brain told.
 fn brain_time(timings: &Timings, first_token: Duration) -> Duration {
     timings
         .brain
         .as_ref()
-        .map(|done| Duration::from_micros(done.model_first_token_us.into()).min(first_token))
+        .map(|done| {
+            let models = u64::from(done.model_first_token_us) + u64::from(done.model_embed_us);
+            Duration::from_micros(models).min(first_token)
+        })
         .unwrap_or_default()
 }
 

@@ -17,8 +17,7 @@ const WHISPER_THREADS: Setting = Setting {
     env: &["WHISPER_THREADS"],
     default: None,
     shown: Shown::All,
-    about: "threads of one transcription; by default a quarter of the cores: whisper.cpp's threads spin while they wait for \
-            each other, which collapses when others need the cores",
+    about: "threads of one transcription; by default one for each core, at most 4",
 };
 const WHISPER_STATES: Setting = Setting {
     key: "speech.whisper_states",

@@ -26,8 +26,8 @@ const GGML_MAGIC: [u8; 4] = 0x6767_6d6c_u32.to_le_bytes();
 
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Threads that work on one clip together. They wait for each other by spinning: with fewer free cores than threads
-    /// a decode takes twenty times as long, so leave room for the language model and the rest.
+    /// Threads that work on one clip together. They meet at OpenMP's barriers: with `OMP_WAIT_POLICY=passive` in the
+    /// process's environment they sleep there and leave the cores to others.
     pub threads: usize,
     /// Clips decoded at the same time.
     pub states: usize,
@@ -38,7 +38,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { threads: (cores / 4).clamp(1, 4), states: 1, language: "en".to_owned() }
+        Self { threads: cores.min(4), states: 1, language: "en".to_owned() }
     }
 }
 

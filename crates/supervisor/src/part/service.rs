@@ -19,6 +19,9 @@ impl Service {
         for (name, value) in self.environment {
             launch = launch.environment(&name, value);
         }
+        // Whisper's threads sleep while they wait for each other: spinning, they would keep the model and the voice off the
+        // same cores.
+        launch = launch.environment("OMP_WAIT_POLICY", "passive");
         // Long enough for an agent to say goodbye in its rooms.
         launch.stop_within = Duration::from_secs(20);
         let url = format!("http://127.0.0.1:{}", self.port);

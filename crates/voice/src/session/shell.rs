@@ -168,11 +168,6 @@ impl Shell {
                 self.journal.caption(Caption::Spoken { segment: id, delta });
             }
             answer::Event::Status { code, message } => self.status(code, message),
-            answer::Event::Usage(usage) => {
-                for (kind, tokens) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
-                    metrics::histogram!(metric::TOKEN_USAGE, "gen_ai_token_type" => kind).record(f64::from(tokens));
-                }
-            }
             answer::Event::Finished { generation, timings } => {
                 if let Some(turn) = self.turn.as_mut().filter(|turn| turn.generation == generation) {
                     let voiceless = timings.voiceless.clone();
