@@ -2,7 +2,7 @@
 
 use aether_testkit::Server;
 
-use crate::house::{House, PATIENCE, ready, recording};
+use crate::house::{House, PATIENCE, ready, recording, transcribe};
 use crate::words::overlap;
 
 async fn works(house: &House, room: &str) {
@@ -70,4 +70,31 @@ async fn a_killed_agent_comes_back_to_the_people_in_its_room() {
     let exchange = person.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
     assert!(overlap("seven times eight", &exchange.heard) > 0.6, "{}", exchange.heard);
     assert_eq!(exchange.end, "completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_language_model_is_told_aloud_and_survived() {
+    let mut house = House::stand().await;
+    let mut person = house.person("kitchen", "ada").await;
+    house.llm.kill().await;
+    let told = person.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
+    assert_eq!(told.end, "error");
+    assert!(!told.notices.is_empty());
+    let spoken = transcribe(&told.audio).await;
+    assert!(overlap("language model is not answering", &spoken) > 0.5, "{spoken}");
+
+    house.llm.restart().await;
+    ready(&house.brain).await;
+    let exchange = person.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
+    assert_eq!(exchange.end, "completed", "{:?}", exchange.notices);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_told_to_stop_finishes_its_answer() {
+    let mut house = House::stand().await;
+    let mut person = house.person("kitchen", "ada").await;
+    person.speak(recording("cmd11.wav")).await.unwrap();
+    person.until_audible(PATIENCE).await.unwrap();
+    let (exchange, ()) = tokio::join!(person.outcome(PATIENCE), house.agent.stop());
+    assert_eq!(exchange.unwrap().end, "completed");
 }

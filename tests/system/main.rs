@@ -6,6 +6,7 @@
 mod house;
 mod interruption;
 mod loss;
+mod manners;
 mod memory;
 mod sight;
 mod turn;

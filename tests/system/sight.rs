@@ -12,7 +12,12 @@ async fn a_turn_can_be_read_on_the_bus_and_is_counted_once() {
     let house = House::stand().await;
     let operator = async_nats::connect(house.nats.url.as_str()).await.unwrap();
     let mut wire = operator.subscribe(">").await.unwrap();
-    house.ask("kitchen", "ada", recording("cmd11.wav")).await;
+    let exchange = house.ask("kitchen", "ada", recording("cmd11.wav")).await;
+    for server in [&house.brain, &house.tts] {
+        let log = server.log();
+        assert!(log.contains(&exchange.metrics.trace_id), "a turn is one trace:\n{log}");
+        assert!(!log.to_lowercase().contains("seven"), "what people say is not logged:\n{log}");
+    }
 
     let mut seen = Vec::new();
     while let Ok(Some(message)) = timeout(Duration::from_millis(500), wire.next()).await {

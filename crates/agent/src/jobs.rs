@@ -2,21 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use aether_livekit::worker::{Acceptance, Availability, Job, JobContext, JobHandler, JobOutcome};
 use aether_livekit::{agent_identity, parse_room_name};
-use aether_proto::{RoomName, TenantId};
-use aether_store::{AcquireError, RoomLease, Rooms};
+use aether_store::Rooms;
 use aether_telemetry::metric;
 
-use crate::lease;
+use crate::lease::{Held, Keeper};
 use crate::options::Options;
 use crate::reconciler::RETURNING;
 use crate::visit::{Parts, Visit};
-
-/// A holder that dies leaves its room free after so long: what a person waits for another agent, at most.
-const LEASE: Duration = Duration::from_secs(5);
 
 /// Takes and does the jobs of one process.
 pub(crate) struct Jobs {
@@ -24,40 +19,18 @@ pub(crate) struct Jobs {
     parts: Parts,
     rooms: Rooms,
     /// `agent/<instance>`: who holds the leases.
-    holder: String,
-    /// Leases of jobs that were accepted and have not begun.
-    taken: Mutex<HashMap<String, Option<RoomLease>>>,
+    holder: Arc<str>,
+    /// Rooms that were taken and whose jobs have not begun.
+    taken: Mutex<HashMap<String, Keeper>>,
 }
 
-/// Another agent holds the room.
-struct Held;
-
 impl Jobs {
-    pub(crate) fn new(options: Arc<Options>, parts: Parts, rooms: Rooms, holder: String) -> Self {
-        Self { options, parts, rooms, holder, taken: Mutex::default() }
+    pub(crate) fn new(options: Arc<Options>, parts: Parts, rooms: Rooms, holder: &str) -> Self {
+        Self { options, parts, rooms, holder: holder.into(), taken: Mutex::default() }
     }
 
-    async fn take(&self, tenant: &TenantId, room: &RoomName) -> Result<Option<RoomLease>, Held> {
-        match self.rooms.acquire(tenant, room, &self.holder, LEASE).await {
-            Ok(lease) => Ok(Some(lease)),
-            Err(AcquireError::Held(by)) => {
-                tracing::info!(%room, holder = %by.holder, "the room has an agent already");
-                Err(Held)
-            }
-            // The identity in the room still keeps two agents apart, and a person is waiting.
-            Err(AcquireError::Unavailable(error)) => {
-                tracing::warn!(%room, %error, "taking the room without a lease");
-                Ok(None)
-            }
-        }
-    }
-
-    fn remember(&self, job: &Job, lease: Option<RoomLease>) {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id.clone(), lease);
-    }
-
-    fn recall(&self, job: &Job) -> Option<RoomLease> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id).flatten()
+    fn recall(&self, job: &Job) -> Option<Keeper> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id)
     }
 }
 
@@ -70,9 +43,9 @@ impl JobHandler for Jobs {
         if tenant != self.options.identity.tenant {
             return Availability::Reject;
         }
-        match self.take(&tenant, &room).await {
-            Ok(lease) => {
-                self.remember(job, lease);
+        match Keeper::take(self.rooms.clone(), tenant, room.clone(), Arc::clone(&self.holder)).await {
+            Ok(keeper) => {
+                self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id.clone(), keeper);
                 Availability::Accept(Acceptance::new(agent_identity(&room), self.options.name.clone()))
             }
             Err(Held) => Availability::Reject,
@@ -80,23 +53,23 @@ impl JobHandler for Jobs {
     }
 
     async fn abandoned(&self, job: &Job) {
-        lease::release(self.recall(job)).await;
+        // Dropping the keeper gives the room back.
+        self.recall(job);
     }
 
     async fn run(&self, context: JobContext) -> JobOutcome {
-        let lease = self.recall(&context.job);
-        let Ok((tenant, room)) = parse_room_name(&context.job.room) else {
-            return JobOutcome::Failed("not a room of ours".to_owned());
+        let keeper = self.recall(&context.job);
+        let (Some(keeper), Ok((tenant, room))) = (keeper, parse_room_name(&context.job.room)) else {
+            return JobOutcome::Failed("this job was not accepted here".to_owned());
         };
         let greeting = match context.job.metadata.as_str() {
             RETURNING => self.options.return_greeting.clone(),
             _ => self.options.greeting.clone(),
         };
-        let visit = Visit { options: &self.options, parts: &self.parts, tenant, room, greeting };
+        let visit = Visit { options: &self.options, parts: &self.parts, tenant, room, greeting, keeper };
         metrics::gauge!(metric::SESSIONS).increment(1);
-        let outcome = Box::pin(visit.run(context, lease.as_ref())).await;
+        let outcome = Box::pin(visit.run(context)).await;
         metrics::gauge!(metric::SESSIONS).decrement(1);
-        lease::release(lease).await;
         match outcome {
             Ok(()) => JobOutcome::Success,
             Err(error) => {

@@ -8,18 +8,21 @@ use aether_livekit::{
     NativeAudioStream, ParticipantIdentity, ParticipantKind, RemoteAudioTrack, RemoteParticipant, TextStreamReader,
     TrackSid,
 };
+use aether_turn::floor::Phase;
 use aether_voice::lane::LaneInput;
 use aether_voice::media::SAMPLE_RATE_HZ;
 use aether_voice::session::{Guest, Handle};
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::lease::Present;
 use crate::stage::Stage;
 
 /// Longest accepted typed message, in bytes.
 const LONGEST_CHAT: usize = 16 << 10;
+/// Messages that are being written to the agent at the same time, and how long one may take.
+const CHATS: usize = 8;
+const CHAT_LIMIT: Duration = Duration::from_secs(30);
 /// Somebody whose connection breaks comes back within seconds; until then the room is not empty.
 const EMPTY_GRACE: Duration = Duration::from_secs(5);
 /// A room is made for a person who is about to join; their devices may ask them for permission first.
@@ -32,6 +35,7 @@ pub(crate) struct People {
     greeting: Option<String>,
     here: HashMap<ParticipantIdentity, Person>,
     present: watch::Sender<Vec<String>>,
+    chats: Arc<Semaphore>,
     /// When a room without people is given up.
     empty_at: Option<Instant>,
 }
@@ -50,16 +54,24 @@ struct Microphone {
 impl People {
     pub(crate) fn new(session: Handle, stage: Arc<Stage>, greeting: Option<String>) -> Self {
         let empty_at = Some(Instant::now() + ARRIVAL_GRACE);
-        Self { session, stage, greeting, here: HashMap::new(), present: watch::Sender::default(), empty_at }
+        Self {
+            session,
+            stage,
+            greeting,
+            here: HashMap::new(),
+            present: watch::Sender::default(),
+            chats: Arc::new(Semaphore::new(CHATS)),
+            empty_at,
+        }
     }
 
     /// Who is here, as it changes.
-    pub(crate) fn present(&self) -> Present {
+    pub(crate) fn present(&self) -> watch::Receiver<Vec<String>> {
         self.present.subscribe()
     }
 
     pub(crate) async fn arrived(&mut self, participant: &RemoteParticipant, guest: Option<Guest>) {
-        if !is_person(participant) || self.here.contains_key(participant.identity()) {
+        if !is_person(participant.kind()) || self.here.contains_key(participant.identity()) {
             return;
         }
         let Some(guest) = guest else {
@@ -75,7 +87,8 @@ impl People {
                 }
             }
             // Greeted before, or there is nothing to say: this person is listened to at once.
-            None => self.stage.set_state("listening").await,
+            None if *self.session.phase().borrow() == Phase::Listening => self.stage.set_state("listening").await,
+            None => {}
         }
     }
 
@@ -111,7 +124,16 @@ impl People {
 
     pub(crate) fn writes(&self, identity: &ParticipantIdentity, reader: TextStreamReader) {
         let Some(person) = self.here.get(identity) else { return };
-        tokio::spawn(read_chat(reader, self.session.clone(), person.guest.clone()));
+        let Ok(place) = Arc::clone(&self.chats).try_acquire_owned() else {
+            return tracing::warn!(limit = CHATS, "too many messages are being written at once; one was ignored");
+        };
+        let chat = read_chat(reader, self.session.clone(), person.guest.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            if timeout(CHAT_LIMIT, chat).await.is_err() {
+                tracing::warn!(limit = ?CHAT_LIMIT, "a typed message was never finished");
+            }
+        });
     }
 
     /// Resolves when nobody has been here for long enough.
@@ -160,6 +182,7 @@ async fn read_chat(mut reader: TextStreamReader, session: Handle, guest: Guest) 
     }
 }
 
-pub(crate) fn is_person(participant: &RemoteParticipant) -> bool {
-    matches!(participant.kind(), ParticipantKind::Standard | ParticipantKind::Sip)
+/// A human being, rather than an agent or a recorder.
+pub(crate) const fn is_person(kind: ParticipantKind) -> bool {
+    matches!(kind, ParticipantKind::Standard | ParticipantKind::Sip)
 }

@@ -118,19 +118,19 @@ async fn take_rooms(
         max_sessions: options.max_sessions,
         drain_timeout: DRAIN_TIMEOUT,
     })?;
+    let state = worker.state();
     let reconciler = Reconciler {
         admin: RoomAdmin::new(&options.livekit_url, &options.livekit_key)?,
         rooms: rooms.clone(),
         tenant: options.identity.tenant.clone(),
-        agent_name: options.agent_name.clone(),
     };
-    let state = worker.state();
+    let is_sent_everywhere = options.agent_name.is_empty();
     let holder = format!("{NAME}/{}", InstanceId::generate());
-    let jobs = Jobs::new(Arc::new(options), parts, rooms, holder);
+    let jobs = Jobs::new(Arc::new(options), parts, rooms, &holder);
     tokio::select! {
         () = Box::pin(worker.run(jobs, shutdown)) => Ok(()),
         never = watch_worker(state.clone(), livekit) => match never {},
-        never = reconciler.run(state) => match never {},
+        never = reconciler.run(state), if is_sent_everywhere => match never {},
     }
 }
 

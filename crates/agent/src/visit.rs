@@ -8,7 +8,6 @@ use aether_livekit::well_known::{CHAT_TOPIC, PERSON_ATTRIBUTE};
 use aether_livekit::worker::JobContext;
 use aether_livekit::{RemoteParticipant, RemoteTrack, RoomEvent, RoomOptions, TrackSource};
 use aether_proto::{PersonId, RoomName, SessionId, TenantId};
-use aether_store::RoomLease;
 use aether_turn::floor::Phase;
 use aether_voice::lane::Ears;
 use aether_voice::media::Participant;
@@ -16,7 +15,7 @@ use aether_voice::session::{self, Guest, Handle};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::lease;
+use crate::lease::Keeper;
 use crate::options::Options;
 use crate::people::{People, is_person};
 use crate::stage::Stage;
@@ -38,29 +37,24 @@ pub(crate) struct Visit<'a> {
     pub tenant: TenantId,
     pub room: RoomName,
     pub greeting: Option<String>,
+    pub keeper: Keeper,
 }
 
 impl Visit<'_> {
-    /// `lease` is `None` while Redis is away.
-    pub(crate) async fn run(self, job: JobContext, lease: Option<&RoomLease>) -> Result<(), aether_livekit::Error> {
+    pub(crate) async fn run(self, job: JobContext) -> Result<(), aether_livekit::Error> {
         let session = SessionId::generate();
         let span = tracing::info_span!("visit", room = %self.room, tenant = %self.tenant, %session);
-        Box::pin(self.stay(job, session, lease)).instrument(span).await
+        Box::pin(self.stay(job, session)).instrument(span).await
     }
 
-    async fn stay(
-        self,
-        job: JobContext,
-        session: SessionId,
-        lease: Option<&RoomLease>,
-    ) -> Result<(), aether_livekit::Error> {
+    async fn stay(self, job: JobContext, session: SessionId) -> Result<(), aether_livekit::Error> {
         let (room, mut events) = job.connect(RoomOptions::default()).await?;
         let stage = Arc::new(Stage::open(room.local_participant().clone()).await?);
         stage.set_state("initializing").await;
 
         let stop = CancellationToken::new();
         let _stop_on_drop = stop.clone().drop_guard();
-        let (handle, running) = session::start(
+        let (handle, mut running) = session::start(
             self.session_options(session),
             session::Parts {
                 bus: self.parts.bus.clone(),
@@ -76,10 +70,7 @@ impl Visit<'_> {
         }
         tracing::info!("in the room");
 
-        let ended = CancellationToken::new();
-        let _ended_on_drop = ended.clone().drop_guard();
-        let keeping = lease::keep(lease, handle.clone(), people.present(), &ended);
-        tokio::pin!(keeping);
+        self.keeper.publish(&handle, people.present());
         loop {
             // Each arm only receives.
             tokio::select! {
@@ -92,7 +83,13 @@ impl Visit<'_> {
                     break;
                 }
                 () = job.terminated.cancelled() => break,
-                () = &mut keeping => break,
+                () = self.keeper.lost() => break,
+                // The session ended by itself: the room takes no more sound.
+                _ = &mut running => {
+                    tracing::error!("the session broke off; the room is left for another try");
+                    room.close().await;
+                    return Ok(());
+                }
                 () = job.draining.cancelled() => {
                     finish_speaking(&handle, &job.terminated).await;
                     break;
@@ -124,7 +121,7 @@ impl Visit<'_> {
             }
             RoomEvent::ParticipantDisconnected(participant) => people.left(participant.identity()),
             RoomEvent::TrackSubscribed { track: RemoteTrack::Audio(track), publication, participant }
-                if publication.source() == TrackSource::Microphone && is_person(&participant) =>
+                if publication.source() == TrackSource::Microphone && is_person(participant.kind()) =>
             {
                 people.arrived(&participant, self.guest(&participant)).await;
                 people.speaks(&participant, &track).await;
@@ -145,10 +142,11 @@ impl Visit<'_> {
     /// an identity that can't be a person's.
     fn guest(&self, participant: &RemoteParticipant) -> Option<Guest> {
         let identity = participant.identity().as_str().to_owned();
-        let claimed = participant.attribute(PERSON_ATTRIBUTE).and_then(|person| PersonId::new(person).ok());
-        let person = claimed
-            .or_else(|| self.options.identity.user_id.clone())
-            .or_else(|| PersonId::new(identity.clone()).ok())?;
+        let person = match (participant.attribute(PERSON_ATTRIBUTE), &self.options.identity.user_id) {
+            (Some(claimed), _) => PersonId::new(claimed).ok()?,
+            (None, Some(owner)) => owner.clone(),
+            (None, None) => PersonId::new(identity.clone()).ok()?,
+        };
         Some(Guest { participant: Participant { identity, name: participant.name() }, person })
     }
 }

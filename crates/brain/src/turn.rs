@@ -238,7 +238,9 @@ impl Turn {
                 Some(Ok(delta)) => delta,
                 Some(Err(error)) => {
                     let failed = llm_error(&error);
-                    warn!(error = failed.message, "the language model did not answer");
+                    warn!(code = failed.code, "the language model did not answer");
+                    // A server's own words may quote what it was asked.
+                    debug!(error = failed.message, "why the language model did not answer");
                     return Err(failed);
                 }
                 None => return Err(ErrorCode::Internal.error("the answer ended without an end")),

@@ -38,20 +38,38 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
     let mut failures = 0;
     let turns = usize::try_from(arguments.turns).unwrap_or(usize::MAX);
     while exchanges.len() + failures < turns {
-        let mut person = talk::enter(context, &Place::fresh()?).await?;
+        let mut person = match talk::enter(context, &Place::fresh()?).await {
+            Ok(person) => person,
+            // What was measured until now is still worth printing.
+            Err(error) if !exchanges.is_empty() => {
+                eprintln!("\nno further room can be joined: {error}");
+                break;
+            }
+            Err(error) => return Err(error),
+        };
         for question in questions.iter().take(turns - exchanges.len() - failures) {
-            match person.ask(question.clone(), PATIENCE).await {
-                Ok(exchange) if exchange.end == "completed" && exchange.total.is_some() => exchanges.push(exchange),
-                Ok(_) | Err(_) => failures += 1,
+            let asked = person.ask(question.clone(), PATIENCE).await;
+            let complete = asked.ok().filter(|exchange| exchange.end == "completed" && exchange.total.is_some());
+            let failed = complete.is_none();
+            match complete {
+                Some(exchange) => exchanges.push(exchange),
+                None => failures += 1,
             }
             if !arguments.json {
                 eprint!("\r{} of {turns} turns", exchanges.len() + failures);
+            }
+            if failed {
+                // What is left of a failed turn must not be taken for the next one's.
+                break;
             }
         }
         person.leave().await;
     }
     if !arguments.json {
         eprintln!();
+    }
+    if exchanges.is_empty() {
+        return Err(Error::Input("not one of the questions was answered: look at `aether status`".to_owned()));
     }
     let rows = rows(&exchanges);
     let machine = machine();

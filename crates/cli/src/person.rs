@@ -1,13 +1,17 @@
 //! A person in a room, played by this program: joins through LiveKit like any client, speaks samples in real time, hears the
 //! agent and reads the client events.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use aether_audio::{ROOM_HZ, level, samples_in_ms};
-use aether_livekit::well_known::{AGENT_STATE_ATTRIBUTE, EVENTS_TOPIC};
+use aether_audio::{FRAME_MS, ROOM_HZ, level, samples_in_ms};
+use aether_livekit::well_known::{
+    AGENT_STATE_ATTRIBUTE, CHAT_TOPIC, EVENTS_TOPIC, SEGMENT_ID_ATTRIBUTE, TRANSCRIPTION_FINAL_ATTRIBUTE,
+    TRANSCRIPTION_TOPIC,
+};
 use aether_livekit::{
     AudioFrame, LocalAudioTrack, NativeAudioSource, NativeAudioStream, ParticipantKind, RemoteTrack, Room, RoomEvent,
-    RoomOptions, TrackPublishOptions,
+    RoomOptions, StreamTextOptions, TextStreamReader, TrackPublishOptions,
 };
 use aether_proto::{AgentState, ClientEvent, client_event};
 use tokio::sync::{mpsc, watch};
@@ -48,9 +52,10 @@ pub struct Person {
     room: Room,
     speech: mpsc::Sender<Vec<i16>>,
     /// When the last audible frame of what was said had left the microphone.
-    last_spoken: watch::Receiver<Option<Instant>>,
+    last_spoken: Arc<watch::Sender<Option<Instant>>>,
     sound: mpsc::Receiver<(Instant, Vec<i16>)>,
     events: mpsc::Receiver<ClientEvent>,
+    captions: mpsc::Receiver<(String, String)>,
     identity: String,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -67,15 +72,16 @@ impl Person {
         room.local_participant().publish_track(&track, options).await.map_err(failed)?;
 
         let (speech, speech_in) = mpsc::channel(1);
-        let (spoken, last_spoken) = watch::channel(None);
+        let last_spoken = Arc::new(watch::Sender::new(None));
         let (sound_out, sound) = mpsc::channel(6_000);
         let (events_out, events) = mpsc::channel(4_096);
+        let (captions_out, captions) = mpsc::channel(256);
         let identity = room.local_participant().identity().as_str().to_owned();
         let tasks = vec![
-            tokio::spawn(microphone(source, speech_in, spoken)),
-            tokio::spawn(ears(room_events, sound_out, events_out)),
+            tokio::spawn(microphone(source, speech_in, Arc::clone(&last_spoken))),
+            tokio::spawn(ears(room_events, sound_out, events_out, captions_out)),
         ];
-        let mut person = Self { room, speech, last_spoken, sound, events, identity, tasks };
+        let mut person = Self { room, speech, last_spoken, sound, events, captions, identity, tasks };
         match timeout(patience, person.agent_listens()).await {
             Ok(Ok(())) => Ok(person),
             Ok(Err(error)) => Err(error),
@@ -109,9 +115,27 @@ impl Person {
         self.outcome(patience).await
     }
 
+    /// Writes something instead of saying it, and returns what came back.
+    pub async fn write(&mut self, text: &str, patience: Duration) -> Result<Exchange, Error> {
+        while self.events.try_recv().is_ok() {}
+        while self.sound.try_recv().is_ok() {}
+        // What is heard from now on is heard after it was written.
+        self.last_spoken.send_replace(Some(Instant::now()));
+        let options = StreamTextOptions { topic: CHAT_TOPIC.to_owned(), ..StreamTextOptions::default() };
+        let sent = self.room.local_participant().send_text(text, options).await;
+        sent.map_err(|error| Error::Input(format!("the message was not sent: {error}")))?;
+        self.follow_to_the_end(Exchange { heard: text.to_owned(), ..Exchange::default() }, patience).await
+    }
+
+    /// Captions since the last look, final ones only: the segment and its words.
+    pub fn captions(&mut self) -> Vec<(String, String)> {
+        std::iter::from_fn(|| self.captions.try_recv().ok()).collect()
+    }
+
     /// Begins to say something. Returns when the microphone has taken it over, not when it has been said.
     pub async fn speak(&mut self, samples: Vec<i16>) -> Result<(), Error> {
         while self.sound.try_recv().is_ok() {}
+        self.last_spoken.send_replace(None);
         self.speech.send(samples).await.map_err(|_| left())
     }
 
@@ -151,7 +175,10 @@ impl Person {
 
     /// Follows the turn under way to its end.
     pub async fn outcome(&mut self, patience: Duration) -> Result<Exchange, Error> {
-        let mut exchange = Exchange::default();
+        self.follow_to_the_end(Exchange::default(), patience).await
+    }
+
+    async fn follow_to_the_end(&mut self, mut exchange: Exchange, patience: Duration) -> Result<Exchange, Error> {
         timeout(patience, self.follow(&mut exchange)).await.map_err(|_| {
             let so_far =
                 if exchange.heard.is_empty() { "nothing was understood" } else { "the question was understood" };
@@ -179,13 +206,13 @@ impl Person {
 
     /// The answer's end is known before its last frames have arrived.
     async fn hear_out(&mut self, exchange: &mut Exchange) {
-        while let Ok(Some((at, frame))) = timeout(TAIL, self.sound.recv()).await {
-            let silent = !audible(&frame);
+        let most_silent = TAIL.as_millis() / u128::from(FRAME_MS);
+        let mut silent = 0;
+        while silent < most_silent
+            && let Ok(Some((at, frame))) = timeout(TAIL, self.sound.recv()).await
+        {
+            silent = if audible(&frame) { 0 } else { silent + 1 };
             self.hear(at, frame, exchange);
-            let tail = samples_in_ms(ROOM_HZ, TAIL.as_millis() as u32);
-            if silent && exchange.audio.len() >= tail && !audible(&exchange.audio[exchange.audio.len() - tail..]) {
-                return;
-            }
         }
     }
 
@@ -216,7 +243,9 @@ impl Person {
                 }
                 exchange.answer.push_str(&chunk.text);
             }
-            Some(client_event::Event::TurnMetrics(metrics)) => exchange.metrics = metrics,
+            Some(client_event::Event::TurnMetrics(metrics)) if exchange.turn_id == event.turn_id => {
+                exchange.metrics = metrics;
+            }
             Some(client_event::Event::Interrupted(_)) => exchange.interrupted = true,
             Some(client_event::Event::Status(status)) => exchange.notices.push(status.message),
             Some(client_event::Event::Error(error)) => {
@@ -251,7 +280,7 @@ impl Person {
 async fn microphone(
     source: NativeAudioSource,
     mut speech: mpsc::Receiver<Vec<i16>>,
-    spoken: watch::Sender<Option<Instant>>,
+    spoken: Arc<watch::Sender<Option<Instant>>>,
 ) {
     let frame_samples = samples_in_ms(ROOM_HZ, 10);
     let silence = vec![0; frame_samples];
@@ -264,7 +293,6 @@ async fn microphone(
             }
             Err(mpsc::error::TryRecvError::Disconnected) => return,
             Ok(samples) => {
-                spoken.send_replace(None);
                 let mut last = None;
                 for frame in samples.chunks(frame_samples) {
                     if capture(&source, frame).await.is_err() {
@@ -289,6 +317,7 @@ async fn ears(
     mut room: mpsc::Receiver<RoomEvent>,
     sound: mpsc::Sender<(Instant, Vec<i16>)>,
     events: mpsc::Sender<ClientEvent>,
+    captions: mpsc::Sender<(String, String)>,
 ) {
     while let Some(event) = room.recv().await {
         match event {
@@ -302,6 +331,21 @@ async fn ears(
                         if sound.send((Instant::now(), frame.data)).await.is_err() {
                             return;
                         }
+                    }
+                });
+            }
+            RoomEvent::TextStreamOpened { mut reader, topic, .. } if topic == TRANSCRIPTION_TOPIC => {
+                let attribute = |reader: &TextStreamReader, name| reader.info().attributes.get(name).cloned();
+                let segment = attribute(&reader, SEGMENT_ID_ATTRIBUTE).unwrap_or_default();
+                let captions = captions.clone();
+                tokio::spawn(async move {
+                    let mut text = String::new();
+                    while let Some(Ok(piece)) = reader.next().await {
+                        text.push_str(&piece);
+                    }
+                    if attribute(&reader, TRANSCRIPTION_FINAL_ATTRIBUTE).as_deref() == Some("true") {
+                        // Captions that nobody looks at are dropped.
+                        let _ = captions.try_send((segment, text));
                     }
                 });
             }

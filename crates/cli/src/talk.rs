@@ -15,7 +15,7 @@ use crate::{Context, Error};
 const CHECK_QUESTION: &[u8] = include_bytes!("../../../tests/audio/cmd11.wav");
 /// A person's patience with an agent that does not come.
 const ARRIVAL: Duration = Duration::from_secs(30);
-/// A recorder ends a file at the last word; the room hears silence after it.
+/// More is no question.
 const MOST_SECONDS: f32 = 120.0;
 
 /// Ask the agent by voice, from a file: join a room as a person, speak, wait for the spoken answer.

@@ -9,8 +9,12 @@ use crate::{
     manifest::Member,
 };
 
-/// Where pip looks when nobody told it otherwise.
-const PUBLIC_INDEX: &str = "https://pypi.org/simple/";
+/// How pip is asked where it looks, first as it was configured, then as it was made. This machine's pip is the one that
+/// knows, and setting up needs it anyway.
+const ASK_PIP: [&[&str]; 2] = [
+    &["-m", "pip", "config", "get", "global.index-url"],
+    &["-c", "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"],
+];
 /// JSON if the index can, else HTML.
 const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
 
@@ -23,6 +27,8 @@ pub(crate) struct PackageIndex {
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    #[error("no package index is known: install pip for python3, or set PIP_INDEX_URL")]
+    Unknown,
     #[error("`{0}` is not the address of a package index; set PIP_INDEX_URL")]
     Address(String),
     #[error("package index: {0}")]
@@ -52,11 +58,10 @@ impl PackageIndex {
     }
 
     async fn discover(&self) -> Result<Url, Error> {
-        let configured = match &self.configured {
-            Some(configured) => Some(configured.clone()),
-            None => configured_in_pip().await,
+        let mut address = match &self.configured {
+            Some(configured) => configured.clone(),
+            None => ask_pip().await.ok_or(Error::Unknown)?,
         };
-        let mut address = configured.unwrap_or_else(|| PUBLIC_INDEX.to_owned());
         if !address.ends_with('/') {
             address.push('/');
         }
@@ -106,13 +111,18 @@ fn with_credentials_of(base: &Url, mut file: Url) -> Url {
     file
 }
 
-/// None also when there is no pip, or it does not answer.
-async fn configured_in_pip() -> Option<String> {
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "config", "get", "global.index-url"]).stdin(Stdio::null()).kill_on_drop(true);
-    let output = timeout(Duration::from_secs(10), pip.output()).await.ok()?.ok()?;
-    let address = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-    (output.status.success() && !address.is_empty()).then_some(address)
+/// `None` when there is no pip, or it does not answer.
+async fn ask_pip() -> Option<String> {
+    for question in ASK_PIP {
+        let mut python = Command::new("python3");
+        python.args(question).stdin(Stdio::null()).kill_on_drop(true);
+        let Ok(Ok(output)) = timeout(Duration::from_secs(10), python.output()).await else { continue };
+        let address = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        if output.status.success() && !address.is_empty() {
+            return Some(address);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

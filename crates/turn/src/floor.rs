@@ -9,8 +9,8 @@
 //!       └─────────────────────┴───────────────────────┴──────────────┘ spoken over long enough
 //! ```
 //!
-//! While the room is listening, a draft opens the next turn early: brain may recall and prefill, nothing is audible or
-//! durable until the commit. At most one generation is alive at any time.
+//! While the room is listening, a draft opens the next turn early and later ones update it: brain may recall and prefill,
+//! nothing is audible or durable until the commit. At most one generation is alive at any time.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ pub enum Event {
         lane: LaneId,
         text: String,
     },
-    /// The draft no longer stands: the participant went on, or nothing was said after all.
+    /// The draft no longer stands: nothing was said after all, or it can't be known.
     Withdrawn {
         lane: LaneId,
     },
@@ -83,11 +83,11 @@ pub enum Deadline {
 /// Why a generation ends before it is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CancelReason {
-    /// The person went on speaking before the turn was committed: it never happened.
+    /// The turn was never committed: it did not happen.
     Withdrawn,
     /// Somebody spoke over the answer, or asked for silence.
     Interrupted,
-    /// Nothing was heard in time.
+    /// Nothing was heard in time, and the person is to be told.
     TimedOut,
 }
 
@@ -96,6 +96,8 @@ pub enum CancelReason {
 pub enum Effect {
     /// Open the turn speculatively with the words so far.
     Open { generation: Generation, lane: LaneId, text: String },
+    /// The open turn's words so far are these.
+    Update { generation: Generation, text: String },
     /// The turn is real: these are the person's words. Opens the turn if no `Open` of this generation came before.
     Commit { generation: Generation, lane: LaneId, text: String },
     /// Synthesise and play this text without asking brain.
@@ -230,14 +232,15 @@ impl Floor {
 
     fn draft(&mut self, lane: LaneId, text: String) -> Vec<Effect> {
         let State::Listening { draft } = self.state else { return Vec::new() };
-        if draft.is_some_and(|holder| holder != lane) {
-            return Vec::new();
+        match draft {
+            None => {
+                self.generation = self.generation.following();
+                self.state = State::Listening { draft: Some(lane) };
+                vec![Effect::Open { generation: self.generation, lane, text }]
+            }
+            Some(holder) if holder == lane => vec![Effect::Update { generation: self.generation, text }],
+            Some(_) => Vec::new(),
         }
-        let mut effects = self.withdrawn(lane);
-        self.generation = self.generation.following();
-        self.state = State::Listening { draft: Some(lane) };
-        effects.push(Effect::Open { generation: self.generation, lane, text });
-        effects
     }
 
     fn withdrawn(&mut self, lane: LaneId) -> Vec<Effect> {
@@ -344,11 +347,7 @@ impl Floor {
                 self.state = State::Speaking;
                 vec![Effect::Unduck]
             }
-            (Deadline::Answer, State::Thinking) => {
-                let mut effects = self.interrupt(CancelReason::TimedOut);
-                effects.push(Effect::Fail { generation: self.generation });
-                effects
-            }
+            (Deadline::Answer, State::Thinking) => self.interrupt(CancelReason::TimedOut),
             _ => Vec::new(),
         }
     }

@@ -41,8 +41,6 @@ pub enum Effect {
     ArmSilenceDeadline { generation: Generation },
     /// What the person said so far; they may go on.
     Draft { generation: Generation, text: String },
-    /// What was drafted no longer stands: the person went on.
-    Withdraw,
     /// The person is done and said this. The audio of the utterance may be dropped.
     Finish { text: String },
     /// The person is done and nothing was said: noise, a cough.
@@ -129,11 +127,11 @@ impl Lane {
 
     fn began(&mut self) -> Vec<Effect> {
         match std::mem::replace(&mut self.state, State::Speaking) {
-            State::Silent | State::Speaking => Vec::new(),
+            // A draft stands until the next one: what was said was said.
+            State::Silent | State::Speaking | State::MaybeFinished { transcript: Some(_) } => Vec::new(),
             State::MaybeFinished { transcript: None } | State::Finished => {
                 vec![Effect::CancelTranscription { generation: self.generation }]
             }
-            State::MaybeFinished { transcript: Some(_) } => vec![Effect::Withdraw],
         }
     }
 
@@ -244,7 +242,7 @@ mod tests {
                 vec![Began, Ended, Began],
                 vec![Effect::CancelTranscription { generation: generation(1) }],
             ),
-            ("going on withdraws the draft", vec![Began, Ended, text(1, "hello"), Began], vec![Effect::Withdraw]),
+            ("going on leaves the draft", vec![Began, Ended, text(1, "hello"), Began], vec![]),
             ("the second pause is a new generation", vec![Began, Ended, Began, Ended], asks(2)),
             ("a stale transcript is nothing", vec![Began, Ended, Began, Ended, text(1, "hello")], vec![]),
             ("a stale deadline is nothing", vec![Began, Ended, Began, Ended, deadline(1)], vec![]),

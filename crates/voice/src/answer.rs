@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use aether_bus::{Bus, Call, CallOptions, Context, Error, Frame};
-use aether_proto::{BrainInput, BrainOutput, Commit, Done, ErrorCode, Open, brain_input, brain_output, subject};
+use aether_proto::{
+    BrainInput, BrainOutput, Commit, Done, ErrorCode, Open, Update, brain_input, brain_output, subject,
+};
 use aether_turn::Generation;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
@@ -16,13 +18,15 @@ use crate::speaker::{Speaker, Spoken};
 const FLUSH_AFTER: Duration = Duration::from_millis(400);
 /// Brain says within its own deadlines what is wrong; this ends an answer that stops in its middle without a word.
 const BRAIN_IDLE: Duration = Duration::from_secs(30);
+/// What fails so soon after the commit was not the model.
+const AT_ONCE: Duration = Duration::from_millis(500);
 /// An answer's chunks ahead of the synthesis.
 const CHUNKS_AHEAD: usize = 32;
 
 /// What to answer.
 pub(crate) enum Source {
     /// Brain is asked; the turn is real once the final text comes. A dropped sender means that it never will be.
-    Ask { open: Open, commit: oneshot::Receiver<Commit> },
+    Ask { open: Open, words: mpsc::Receiver<Update>, commit: oneshot::Receiver<Commit> },
     /// This text is said as it is.
     Text(String),
 }
@@ -107,18 +111,19 @@ impl Answer {
                 self.flush(&mut chunker, &chunks).await;
                 Ok(Some(timings))
             }
-            Source::Ask { open, commit } => self.ask(open, commit, chunks).await,
+            Source::Ask { open, words, commit } => self.ask(open, words, commit, chunks).await,
         }
     }
 
     async fn ask(
         &self,
         open: Open,
+        words: mpsc::Receiver<Update>,
         commit: oneshot::Receiver<Commit>,
         chunks: mpsc::Sender<Chunk>,
     ) -> Result<Option<Timings>, aether_proto::Error> {
         let early = self.open(&open).await;
-        let Ok(commit) = commit.await else { return Ok(None) };
+        let Some(commit) = follow(early.as_ref().ok(), words, commit).await else { return Ok(None) };
         let mut timings = Timings { committed: Some(Instant::now()), ..Timings::default() };
         // Opening early is an advantage, not a condition: what failed then is tried again now that it counts.
         let call = match early {
@@ -129,10 +134,13 @@ impl Answer {
             }
         };
         let first = self.listen(call, &commit, &chunks, &mut timings).await;
-        // A worker that was lost before its first word is worth one more try: another may hold the queue.
+        let lost = |error: &Error| matches!(error, Error::PeerLost { .. } | Error::Gap { .. });
+        let at_once = timings.committed.is_some_and(|committed| committed.elapsed() < AT_ONCE);
         match first {
-            Err(Error::PeerLost { .. } | Error::Gap { .. }) if timings.first_token.is_none() => {
-                tracing::info!("asking another worker for the answer");
+            // One more try before the first word: the worker was lost and another holds the queue, or the call had grown too
+            // old while the person went on speaking.
+            Err(error) if timings.first_token.is_none() && (at_once || lost(&error)) => {
+                tracing::info!(%error, "asking again for the answer");
                 let call = self.open(&open).await?;
                 self.listen(call, &commit, &chunks, &mut timings).await?;
             }
@@ -209,6 +217,26 @@ impl Answer {
     async fn tell(&self, event: Event) {
         // A session that is gone has cancelled this answer already.
         let _ = self.events.send(event).await;
+    }
+}
+
+/// Passes on the words so far until the turn is committed; `None` if it never will be.
+async fn follow(
+    call: Option<&Call<BrainInput, BrainOutput>>,
+    mut words: mpsc::Receiver<Update>,
+    mut commit: oneshot::Receiver<Commit>,
+) -> Option<Commit> {
+    loop {
+        tokio::select! {
+            biased;
+            commit = &mut commit => return commit.ok(),
+            Some(update) = words.recv() => {
+                if let Some(call) = call {
+                    // A call that is lost by now is found out, and opened again, at the commit.
+                    let _ = call.sender().send(&BrainInput { input: Some(brain_input::Input::Update(update)) }).await;
+                }
+            }
+        }
     }
 }
 

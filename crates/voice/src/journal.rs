@@ -3,6 +3,7 @@
 //! The session decides in microseconds; the bus and the room may take milliseconds. One task per kind keeps the order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aether_bus::{Bus, Context, TurnLog};
 use aether_proto::{ClientEvent, RoomName, TurnLogEntry, client_event, subject};
@@ -14,6 +15,8 @@ use tracing::{Instrument, Span};
 use crate::media::{Caption, MediaEnd};
 use crate::turn::unix_us;
 
+/// How long the end of a session waits for its log.
+const SETTLE: Duration = Duration::from_secs(3);
 /// More than any turn makes while the bus stands still for a second.
 const QUEUE: usize = 1024;
 
@@ -25,16 +28,24 @@ struct Entry {
     span: Span,
 }
 
+enum Written {
+    Entry(Box<Entry>),
+    /// Answered when all before it is done.
+    End(oneshot::Sender<()>),
+}
+
 enum Shown {
     Event(Context, Box<ClientEvent>, Span),
     Caption(Caption),
     Phase(Phase),
+    /// Answered when all before it is done.
+    End(oneshot::Sender<()>),
 }
 
 /// The session's pen. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Journal {
-    entries: mpsc::Sender<Entry>,
+    entries: mpsc::Sender<Written>,
     shown: mpsc::Sender<Shown>,
     room: RoomName,
 }
@@ -54,7 +65,7 @@ impl Journal {
         let (kept, safe) = oneshot::channel();
         let entry = Entry { context: context.clone(), entry, kept, span: span.clone() };
         // The task ends only with the last journal.
-        let _ = self.entries.send(entry).await;
+        let _ = self.entries.send(Written::Entry(Box::new(entry))).await;
         safe
     }
 
@@ -68,6 +79,20 @@ impl Journal {
             event: Some(event),
         };
         self.show(Shown::Event(context.clone(), Box::new(event), span.clone()));
+    }
+
+    /// Waits until everything that was written and shown so far has gone where it should, or can't: at most [`SETTLE`].
+    pub(crate) async fn settle(&self) {
+        let (written, all_written) = oneshot::channel();
+        let (shown, all_shown) = oneshot::channel();
+        let settled = async {
+            let _ = tokio::join!(self.entries.send(Written::End(written)), self.shown.send(Shown::End(shown)));
+            // A sender that is dropped with its task is an end too.
+            let _ = tokio::join!(all_written, all_shown);
+        };
+        if tokio::time::timeout(SETTLE, settled).await.is_err() {
+            tracing::warn!(limit = ?SETTLE, "the end of a session was not written down, or not shown, in time");
+        }
     }
 
     pub(crate) fn caption(&self, caption: Caption) {
@@ -85,8 +110,15 @@ impl Journal {
     }
 }
 
-async fn keep(turn_log: TurnLog, mut entries: mpsc::Receiver<Entry>) {
-    while let Some(Entry { context, entry, kept, span }) = entries.recv().await {
+async fn keep(turn_log: TurnLog, mut entries: mpsc::Receiver<Written>) {
+    while let Some(written) = entries.recv().await {
+        let Entry { context, entry, kept, span } = match written {
+            Written::Entry(entry) => *entry,
+            Written::End(reached) => {
+                let _ = reached.send(());
+                continue;
+            }
+        };
         match turn_log.append(&context, &entry).instrument(span).await {
             // Nobody need wait for it.
             Ok(()) => drop(kept.send(())),
@@ -110,6 +142,7 @@ async fn show(bus: Bus, media: Arc<dyn MediaEnd>, room: RoomName, mut shown: mps
             }
             Shown::Caption(caption) => media.caption(caption).await,
             Shown::Phase(phase) => media.phase(phase).await,
+            Shown::End(reached) => drop(reached.send(())),
         }
     }
 }

@@ -53,7 +53,6 @@ pub enum Report {
     Draft {
         text: String,
     },
-    Withdrawn,
     Said {
         text: String,
         timing: Timing,
@@ -247,7 +246,6 @@ impl Shell {
                     self.silence = Some((generation, self.last_speech + self.options.endpoint_silence));
                 }
                 lane::Effect::Draft { text, .. } => self.report(Report::Draft { text }).await,
-                lane::Effect::Withdraw => self.report(Report::Withdrawn).await,
                 lane::Effect::Finish { text } => {
                     let timing = self.timing();
                     self.report(Report::Said { text, timing }).await;

@@ -48,6 +48,10 @@ impl Speaker {
     /// Speaks chunk after chunk until the sender is dropped. Dropping the future cancels the synthesis that is under way.
     pub(crate) async fn run(mut self, mut chunks: mpsc::Receiver<Chunk>) -> Spoken {
         while let Some(chunk) = chunks.recv().await {
+            // A voice that failed twice is away: the rest of the answer is shown, and the person is told so now.
+            if self.spoken.voiceless.is_some() {
+                continue;
+            }
             if let Err(error) = self.speak(&chunk).await {
                 tracing::warn!(%error, "a part of the answer could not be spoken");
                 self.spoken.voiceless.get_or_insert(error);

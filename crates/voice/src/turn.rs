@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aether_bus::Context;
 use aether_proto::{
-    AnswerChunk, Commit, Ended, Heard, TurnId, TurnLogEntry, TurnMetrics, UserCommitted, turn_log_entry,
+    AnswerChunk, Commit, Ended, Heard, TurnId, TurnLogEntry, TurnMetrics, Update, UserCommitted, turn_log_entry,
 };
 use aether_turn::Generation;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -25,6 +25,8 @@ pub(crate) struct Turn {
     pub span: Span,
     /// Ends every call of this turn.
     pub cancel: CancellationToken,
+    /// Words so far, for a turn that is open and not committed.
+    pub words: Option<mpsc::Sender<Update>>,
     /// Taken when the turn is committed.
     pub commit: Option<oneshot::Sender<Commit>>,
     /// The person's words are in the log: this turn must end there too.
@@ -50,6 +52,7 @@ impl Turn {
             context,
             span,
             cancel: CancellationToken::new(),
+            words: None,
             commit: None,
             logged: false,
             answer: String::new(),

@@ -58,7 +58,13 @@ fn transitions() {
             Listening,
         ),
         (
-            "going on withdraws it",
+            "a later draft updates it",
+            vec![draft(ADA, "hel"), began.clone(), ended.clone(), draft(ADA, "hello")],
+            vec![Effect::Update { generation: generation(1), text: "hello".to_owned() }],
+            Listening,
+        ),
+        (
+            "nothing said after all withdraws it",
             vec![draft(ADA, "hel"), Event::Withdrawn { lane: ADA }],
             vec![cancel(1, Withdrawn)],
             Listening,
@@ -79,7 +85,7 @@ fn transitions() {
         (
             "no answer in time",
             vec![said(ADA, "hello"), reached(Deadline::Answer, 1)],
-            vec![cancel(1, TimedOut), Effect::Fail { generation: generation(1) }],
+            vec![cancel(1, TimedOut)],
             Listening,
         ),
         ("the answer begins", speaking.clone(), vec![], Speaking),
@@ -206,13 +212,17 @@ proptest! {
                         prop_assert!(alive.insert(generation), "a generation is used once");
                     }
                     Effect::Commit { generation, .. } => { alive.insert(generation); }
-                    Effect::Cancel { generation, .. } | Effect::Complete { generation } => {
+                    Effect::Cancel { generation, .. }
+                    | Effect::Complete { generation }
+                    | Effect::Fail { generation } => {
                         prop_assert!(alive.remove(&generation), "only what is alive can end");
                     }
-                    Effect::Fail { generation } => { alive.remove(&generation); }
                     Effect::Duck => { prop_assert!(!ducked); ducked = true; }
                     Effect::Unduck => { prop_assert!(ducked); ducked = false; }
                     Effect::Arm { deadline, armed } => newest_armed = Some((deadline, armed)),
+                    Effect::Update { generation, .. } => {
+                        prop_assert!(alive.contains(&generation), "only what is alive is updated");
+                    }
                     Effect::Busy => {}
                 }
                 prop_assert!(alive.len() <= 1, "two answers at once: {alive:?}");

@@ -100,6 +100,7 @@ impl Shell {
         }
         // What was under way ends in the log, so that nothing stays open for ever.
         self.step(floor::Event::Interrupt).await;
+        self.journal.settle().await;
     }
 
     async fn commanded(&mut self, command: Command) {
@@ -132,7 +133,6 @@ impl Shell {
                 self.transcript(lane, &text, false);
                 self.step(floor::Event::Draft { lane, text }).await;
             }
-            Report::Withdrawn => self.step(floor::Event::Withdrawn { lane }).await,
             Report::Nothing => {
                 metrics::counter!(metric::IGNORED, "reason" => "no_speech").increment(1);
                 self.step(floor::Event::Withdrawn { lane }).await;
@@ -248,6 +248,10 @@ impl Shell {
                 self.open(generation, lane, text, Modality::Voice);
                 None
             }
+            floor::Effect::Update { generation, text } => {
+                self.update(generation, text);
+                None
+            }
             floor::Effect::Commit { generation, lane, text } => {
                 self.commit(generation, lane, text, utterance).await;
                 None
@@ -262,8 +266,9 @@ impl Shell {
                     CancelReason::Withdrawn => ("withdrawn", None),
                     CancelReason::Interrupted => ("interrupted", None),
                     CancelReason::TimedOut => {
-                        let error = ErrorCode::DeadlineExceeded.error("no answer came in time");
-                        ("error", Some(error))
+                        let shown = self.turn.as_ref().is_some_and(|turn| !turn.answer.is_empty());
+                        let code = if shown { ErrorCode::TtsUnavailable } else { ErrorCode::DeadlineExceeded };
+                        ("error", Some(code.error("no answer was heard in time")))
                     }
                 };
                 self.close(reason).await;

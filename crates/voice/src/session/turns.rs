@@ -1,13 +1,13 @@
 //! The life of a turn in its session: opened early, committed, answered, ended.
 
 use aether_proto::{
-    Commit, ErrorCode, InterruptedEvent, Modality, Open, RequestId, StatusEvent, StreamEnd, TurnMetrics, UserCommitted,
-    client_event,
+    Commit, ErrorCode, InterruptedEvent, Modality, Open, RequestId, StatusEvent, StreamEnd, TurnMetrics, Update,
+    UserCommitted, client_event,
 };
 use aether_telemetry::metric;
 use aether_turn::Generation;
 use aether_turn::floor::{self, LaneId};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument as _, Span};
 
 use super::shell::Shell;
@@ -16,9 +16,13 @@ use crate::lane::Timing;
 use crate::media::Caption;
 use crate::turn::Turn;
 
+/// Words so far that may wait for a call that is still being accepted.
+const UPDATES: usize = 4;
+
 impl Shell {
     pub(super) fn open(&mut self, generation: Generation, lane: LaneId, words: String, modality: Modality) {
         let (commit, committed) = oneshot::channel();
+        let (words_so_far, updates) = mpsc::channel(UPDATES);
         let guest = self.seats.guest(lane);
         let open = Open {
             generation: generation.number(),
@@ -29,8 +33,18 @@ impl Shell {
             words,
             ..Open::default()
         };
-        let turn = self.begin(generation, Source::Ask { open, commit: committed });
+        let turn = self.begin(generation, Source::Ask { open, words: updates, commit: committed });
         turn.commit = Some(commit);
+        turn.words = Some(words_so_far);
+    }
+
+    /// Tells brain what has been said so far.
+    pub(super) fn update(&mut self, generation: Generation, words: String) {
+        let turn = self.turn.as_ref().filter(|turn| turn.generation == generation);
+        if let Some(sender) = turn.and_then(|turn| turn.words.as_ref()) {
+            // Where brain is slow, newer words or the commit come soon enough.
+            let _ = sender.try_send(Update { generation: generation.number(), words });
+        }
     }
 
     pub(super) async fn commit(
@@ -88,10 +102,10 @@ impl Shell {
         let turn = Turn::new(generation, context.clone(), span.clone());
         span.record("turn", tracing::field::display(turn.id));
         let source = match source {
-            Source::Ask { mut open, commit } => {
+            Source::Ask { mut open, words, commit } => {
                 open.session_id = context.session.map(|session| session.to_string()).unwrap_or_default();
                 open.turn_id = turn.id.to_string();
-                Source::Ask { open, commit }
+                Source::Ask { open, words, commit }
             }
             text => text,
         };
@@ -122,7 +136,10 @@ impl Shell {
         let Some(mut turn) = self.turn.take() else { return };
         turn.cancel.cancel();
         let id = turn.id.to_string();
-        if reason == "completed" && turn.timings.as_ref().is_none_or(|timings| timings.voiceless.is_none()) {
+        let voiceless = turn.timings.as_ref().is_some_and(|timings| timings.voiceless.is_some());
+        // Whoever writes reads the answer too.
+        let is_typed = turn.logged && turn.utterance.is_none();
+        if is_typed || (reason == "completed" && !voiceless) {
             turn.heard_bytes = turn.answer.len();
         }
         if turn.logged {
@@ -155,7 +172,9 @@ impl Shell {
     /// Tells the person what went wrong, on every way there is.
     pub(super) async fn apologise(&mut self, error: aether_proto::Error) {
         let sentence = error.error_code().spoken();
-        tracing::warn!(code = %error.code, message = %error.message, room = %self.options.room, "a turn failed");
+        tracing::warn!(code = %error.code, room = %self.options.room, "a turn failed");
+        // A server's own words may quote what it was asked.
+        tracing::debug!(message = %error.message, "why the turn failed");
         let context = self.options.context.clone();
         self.journal.event(&context, "", &Span::none(), client_event::Event::Error(error));
         // Refused while somebody speaks: then the sentence is shown, and they will ask again.
