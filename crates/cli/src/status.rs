@@ -95,8 +95,25 @@ async fn ask(context: &Context, part: &RunningPart) -> Answer {
         "redis" => Probe::Redis(given("REDIS_URL")),
         "postgres" => Probe::Postgres(given("POSTGRES_URL")),
         "livekit" => Probe::Http(given("LIVEKIT_URL").replacen("ws", "http", 1)),
-        _ => Probe::Http(format!("{}/models", given("LLM_ENDPOINT").trim_end_matches('/'))),
+        _ => {
+            let endpoint = given("LLM_ENDPOINT");
+            return language_model(endpoint.trim_end_matches('/')).await;
+        }
     };
+    probe_answer(&probe).await
+}
+
+/// Each dialect has a question of its own, and only `aether up` knows for sure which one is spoken.
+async fn language_model(endpoint: &str) -> Answer {
+    let openai = probe_answer(&Probe::Http(format!("{endpoint}/models"))).await;
+    if openai.well {
+        return openai;
+    }
+    let ollama = probe_answer(&Probe::Http(format!("{endpoint}/api/version"))).await;
+    if ollama.well { ollama } else { openai }
+}
+
+async fn probe_answer(probe: &Probe) -> Answer {
     match tokio::time::timeout(ANSWER_WITHIN, probe.check()).await {
         Ok(Ok(())) => Answer { well: true, says: "answers".to_owned(), health: None },
         Ok(Err(why)) => Answer { well: false, says: why, health: None },
