@@ -46,7 +46,8 @@ async fn brain_or_tts_dying_in_mid_answer_is_told_and_survived() {
         let server = if name == "brain" { &mut house.brain } else { &mut house.tts };
         server.kill().await;
         let broken = person.outcome(PATIENCE).await.unwrap();
-        assert!(!broken.notices.is_empty(), "{name}: the person was told nothing");
+        // A short story may have been complete by then; one that was not is not just left off.
+        assert!(broken.end == "completed" || !broken.notices.is_empty(), "{name}: the person was told nothing");
         let server = if name == "brain" { &mut house.brain } else { &mut house.tts };
         server.restart().await;
         ready(if name == "brain" { &house.brain } else { &house.tts }).await;
@@ -62,7 +63,10 @@ async fn brain_or_tts_dying_in_mid_answer_is_told_and_survived() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_agent_comes_back_to_the_people_in_its_room() {
     let mut house = House::stand().await;
+    let long = house.recite("Please tell me a long story about a ship on the sea.").await;
     let mut person = house.person("kitchen", "ada").await;
+    person.speak(long).await.unwrap();
+    person.until_audible(PATIENCE).await.unwrap();
     house.agent.kill().await;
     house.agent.restart().await;
     person.until_greeted(PATIENCE).await.unwrap();
@@ -97,4 +101,30 @@ async fn an_agent_that_is_told_to_stop_finishes_its_answer() {
     person.until_audible(PATIENCE).await.unwrap();
     let (exchange, ()) = tokio::join!(person.outcome(PATIENCE), house.agent.stop());
     assert_eq!(exchange.unwrap().end, "completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_or_postgres_may_go_in_mid_answer() {
+    let mut house = House::stand().await;
+    let long = house.recite("Please tell me a long story about a ship on the sea.").await;
+    let mut person = house.person("kitchen", "ada").await;
+    for name in ["postgres", "nats"] {
+        person.speak(long.clone()).await.unwrap();
+        person.until_audible(PATIENCE).await.unwrap();
+        if name == "nats" {
+            house.nats.kill().await;
+            house.nats.restart().await;
+        } else {
+            // After a crash Postgres waits for its orphans, which the supervisor's retries outlast and a test's single start
+            // does not: it is told to stop at once instead.
+            house.postgres.stop().await;
+            house.postgres.restart().await;
+        }
+        for server in [&house.brain, &house.tts, &house.agent] {
+            ready(server).await;
+        }
+        let exchange = person.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
+        assert!(overlap("seven times eight", &exchange.heard) > 0.6, "{name}: {}", exchange.heard);
+        assert_eq!(exchange.end, "completed", "{name}: {:?}", exchange.notices);
+    }
 }
