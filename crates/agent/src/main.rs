@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use aether_agent::{Options, Parts, Service, Settings};
-use aether_telemetry::{fatal, init, shutdown_signal};
-use tokio_util::sync::CancellationToken;
+use aether_telemetry::{fatal, init, shutdown_token};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -16,13 +15,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let settings = aether_settings::load(Settings::read)?;
     let _telemetry = init(&settings.telemetry, "agent", env!("CARGO_PKG_VERSION"))?;
-    let shutdown = CancellationToken::new();
-    let signal = shutdown_signal();
-    let stop = shutdown.clone();
-    tokio::spawn(async move {
-        signal.await;
-        stop.cancel();
-    });
+    let shutdown = shutdown_token();
     let parts = Parts::connect(&settings).await?;
     Ok(Box::pin(Service::new(Options::from(&settings), parts).run(shutdown)).await?)
 }

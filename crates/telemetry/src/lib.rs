@@ -25,5 +25,5 @@ pub use fatal::{fatal, with_causes};
 pub use health::{Health, Part, PartHealth, Report, State};
 pub use http::{HttpServer, ServeError, http_router, serve};
 pub use init::{Guard, InitError, init};
-pub use shutdown::shutdown_signal;
+pub use shutdown::{shutdown_signal, shutdown_token};
 pub use trace_context::{current_trace_id, extract, inject, span_from_remote};

@@ -3,6 +3,18 @@
 use std::future::Future;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// A token that is cancelled by [`shutdown_signal`]. Needs a tokio runtime.
+pub fn shutdown_token() -> CancellationToken {
+    let token = CancellationToken::new();
+    let (signal, asked) = (shutdown_signal(), token.clone());
+    tokio::spawn(async move {
+        signal.await;
+        asked.cancel();
+    });
+    token
+}
 
 /// Resolves at the first SIGTERM or SIGINT after the call. The handlers are in place when this returns, so that a signal
 /// which comes before the first poll is not lost.

@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use aether_telemetry::{fatal, init, shutdown_signal};
+use aether_telemetry::{fatal, init, shutdown_token};
 use aether_tts::{Options, Parts, Service, Settings};
-use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -16,13 +15,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let settings = aether_settings::load(Settings::read)?;
     let _telemetry = init(&settings.telemetry, "tts", env!("CARGO_PKG_VERSION"))?;
-    let shutdown = CancellationToken::new();
-    let signal = shutdown_signal();
-    let stop = shutdown.clone();
-    tokio::spawn(async move {
-        signal.await;
-        stop.cancel();
-    });
+    let shutdown = shutdown_token();
     let parts = Parts::connect(&settings).await?;
     Ok(Service::new(Options::from(&settings), parts).run(shutdown).await?)
 }
