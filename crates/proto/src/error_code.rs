@@ -9,8 +9,14 @@ use crate::Error;
 pub enum ErrorCode {
     /// The request itself is wrong; repeating it won't help.
     InvalidArgument,
-    NotFound,
+    /// It is larger than what is taken.
+    TooLarge,
+    /// Nobody knows the key or token that came with it.
+    Unauthenticated,
     PermissionDenied,
+    NotFound,
+    /// Not now: somebody else has the floor, or it is there already.
+    Conflict,
     /// The worker holds as many calls as it may; ask again after `retry_after_ms`.
     Overloaded,
     /// A part that is needed is away.
@@ -26,10 +32,13 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::InvalidArgument,
-        Self::NotFound,
+        Self::TooLarge,
+        Self::Unauthenticated,
         Self::PermissionDenied,
+        Self::NotFound,
+        Self::Conflict,
         Self::Overloaded,
         Self::Unavailable,
         Self::LlmUnavailable,
@@ -44,8 +53,11 @@ impl ErrorCode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InvalidArgument => "invalid_argument",
-            Self::NotFound => "not_found",
+            Self::TooLarge => "too_large",
+            Self::Unauthenticated => "unauthenticated",
             Self::PermissionDenied => "permission_denied",
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
             Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
             Self::LlmUnavailable => "llm_unavailable",
@@ -66,8 +78,11 @@ impl ErrorCode {
     pub const fn http_status(self) -> u16 {
         match self {
             Self::InvalidArgument => 400,
-            Self::NotFound => 404,
+            Self::TooLarge => 413,
+            Self::Unauthenticated => 401,
             Self::PermissionDenied => 403,
+            Self::NotFound => 404,
+            Self::Conflict => 409,
             Self::Overloaded => 429,
             Self::Unavailable
             | Self::LlmUnavailable

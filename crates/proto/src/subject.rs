@@ -2,12 +2,19 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use crate::{RoomName, SessionId, TenantId};
+use crate::{PersonId, RoomName, SessionId, TenantId};
 
 pub const BRAIN_REQUEST: &str = "brain.request";
 pub const LLM_REQUEST: &str = "llm.request";
 pub const EMBED_REQUEST: &str = "embed.request";
 pub const TTS_REQUEST: &str = "tts.request";
+/// Whether brain, or tts, has what it needs.
+pub const BRAIN_READY: &str = "brain.ready";
+pub const TTS_READY: &str = "tts.ready";
+/// What happens in all rooms of all tenants.
+pub const ALL_ROOM_EVENTS: &str = "room.*.*.events";
+/// What happens in the typed conversations of all persons of all tenants.
+pub const ALL_PERSON_EVENTS: &str = "people.*.*.events";
 /// All turn logs of all tenants.
 pub const ALL_TURNS: &str = "turns.>";
 /// Everything that is audio lives under this prefix, so that `nats sub` without it stays readable.
@@ -30,6 +37,16 @@ pub fn unescape(token: &str) -> Option<String> {
 
 pub fn room_events(tenant: &TenantId, room: &RoomName) -> String {
     format!("room.{}.{}.events", escape(tenant.as_str()), escape(room.as_str()))
+}
+
+/// Answered by the agent that holds the room, and by nobody where there is none.
+pub fn room_control(tenant: &TenantId, room: &RoomName) -> String {
+    format!("room.{}.{}.control", escape(tenant.as_str()), escape(room.as_str()))
+}
+
+/// What happens in a person's typed conversations, which have no room.
+pub fn person_events(tenant: &TenantId, person: &PersonId) -> String {
+    format!("people.{}.{}.events", escape(tenant.as_str()), escape(person.as_str()))
 }
 
 pub fn turns(tenant: &TenantId, session: SessionId) -> String {

@@ -1,8 +1,8 @@
 //! All settings there are.
 
-use crate::blocks::{agent, brain, home, http, identity, livekit, llm, nats, postgres, redis, speech, telemetry, tts};
+use crate::blocks::{agent, brain, gateway, home, http, identity, livekit, llm, nats, postgres, redis, speech, telemetry, tts};
 use crate::{
-    AgentSettings, BrainSettings, HomeSettings, HttpSettings, IdentitySettings, LiveKitSettings, LlmSettings, Loader,
+    AgentSettings, BrainSettings, GatewaySettings, HomeSettings, HttpSettings, IdentitySettings, LiveKitSettings, LlmSettings, Loader,
     NatsSettings, PostgresSettings, Problem, RedisSettings, Row, Setting, SpeechSettings, TelemetrySettings,
     TtsSettings,
 };
@@ -18,6 +18,7 @@ pub const ALL: &[&[&Setting]] = &[
     llm::SETTINGS,
     speech::SETTINGS,
     http::SETTINGS,
+    gateway::SETTINGS,
     agent::SETTINGS,
     brain::SETTINGS,
     tts::SETTINGS,
@@ -35,9 +36,11 @@ pub fn describe(mut loader: Loader<'_>) -> (Vec<Row>, Vec<Problem>) {
     let _ = LiveKitSettings::read(&mut loader);
     let _ = LlmSettings::read(&mut loader);
     let _ = SpeechSettings::read(&mut loader);
+    let _ = HttpSettings::gateway(&mut loader);
     let _ = HttpSettings::agent(&mut loader);
     let _ = HttpSettings::brain(&mut loader);
     let _ = HttpSettings::tts(&mut loader);
+    let _ = GatewaySettings::read(&mut loader);
     let _ = AgentSettings::read(&mut loader);
     let _ = BrainSettings::read(&mut loader);
     let _ = TtsSettings::read(&mut loader);

@@ -39,7 +39,8 @@ mod setting;
 mod value;
 
 pub use blocks::agent::AgentSettings;
-pub use blocks::brain::BrainSettings;
+pub use blocks::brain::{BrainSettings, OfferTools};
+pub use blocks::gateway::GatewaySettings;
 pub use blocks::home::HomeSettings;
 pub use blocks::http::HttpSettings;
 pub use blocks::identity::IdentitySettings;

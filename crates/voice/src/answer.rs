@@ -190,6 +190,7 @@ impl Answer {
                 brain_output::Output::Done(done) => timings.brain = Some(done),
                 // Counted by brain.
                 brain_output::Output::Usage(_) => {}
+                brain_output::Output::ToolCall(_) | brain_output::Output::ToolResult(_) => {}
             }
         }
         self.flush(&mut chunker, chunks).await;

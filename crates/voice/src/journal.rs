@@ -76,6 +76,7 @@ impl Journal {
             session_id: context.session.map(|session| session.to_string()).unwrap_or_default(),
             turn_id: turn_id.to_owned(),
             at_unix_us: unix_us(),
+            people: Vec::new(),
             event: Some(event),
         };
         self.show(Shown::Event(context.clone(), Box::new(event), span.clone()));

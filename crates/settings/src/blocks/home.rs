@@ -38,6 +38,11 @@ impl HomeSettings {
         self.home.join("parts/lib/liblivekit_ffi.so")
     }
 
+    /// The page, as it was built.
+    pub fn web(&self) -> PathBuf {
+        self.home.join("web")
+    }
+
     /// Where a publisher keeps what NATS could not take yet.
     pub fn spool(&self) -> PathBuf {
         self.home.join("state/spool")

@@ -2,9 +2,16 @@ use std::net::SocketAddr;
 
 use crate::{Invalid, Loader, Setting, Shown, value};
 
-pub(crate) const SETTINGS: &[&Setting] = &[&AGENT, &BRAIN, &TTS];
+pub(crate) const SETTINGS: &[&Setting] = &[&GATEWAY, &AGENT, &BRAIN, &TTS];
 
 const ABOUT: &str = "address and port of the service's own HTTP server: health, metrics and what it offers";
+const GATEWAY: Setting = Setting {
+    key: "gateway.bind",
+    env: &["AETHER_GATEWAY_BIND"],
+    default: Some("127.0.0.1:8000"),
+    shown: Shown::All,
+    about: "address and port of the page and the API; 0.0.0.0:8000 shows them to the network",
+};
 const AGENT: Setting = Setting {
     key: "agent.bind",
     env: &["AETHER_AGENT_BIND"],
@@ -34,6 +41,10 @@ pub struct HttpSettings {
 }
 
 impl HttpSettings {
+    pub fn gateway(loader: &mut Loader<'_>) -> Result<Self, Invalid> {
+        Self::read(loader, &GATEWAY)
+    }
+
     pub fn agent(loader: &mut Loader<'_>) -> Result<Self, Invalid> {
         Self::read(loader, &AGENT)
     }

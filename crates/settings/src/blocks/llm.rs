@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{Invalid, Loader, Secret, ServerUrl, Setting, Shown, value};
 
 pub(crate) const SETTINGS: &[&Setting] =
-    &[&DIALECT, &ENDPOINT, &MODEL, &API_KEY, &CONTEXT, &MAX_OUTPUT, &TEMPERATURE, &FIRST_TOKEN_TIMEOUT, &IDLE_TIMEOUT];
+    &[&DIALECT, &ENDPOINT, &MODEL, &VISION_MODEL, &API_KEY, &CONTEXT, &MAX_OUTPUT, &TEMPERATURE, &FIRST_TOKEN_TIMEOUT, &IDLE_TIMEOUT];
 
 const DIALECT: Setting = Setting {
     key: "llm.dialect",
@@ -29,6 +29,13 @@ const MODEL: Setting = Setting {
     default: Some("qwen2.5-coder-0.5b-instruct-q4_k_m"),
     shown: Shown::All,
     about: "model that answers, as the LLM server names it",
+};
+const VISION_MODEL: Setting = Setting {
+    key: "llm.vision_model",
+    env: &["LLM_VISION_MODEL"],
+    default: None,
+    shown: Shown::All,
+    about: "model of the same server that answers where images are shown; without one, images are refused",
 };
 const API_KEY: Setting = Setting {
     key: "llm.api_key",
@@ -89,6 +96,7 @@ pub struct LlmSettings {
     pub dialect: Dialect,
     pub endpoint: ServerUrl,
     pub model: String,
+    pub vision_model: Option<String>,
     pub api_key: Option<Secret>,
     pub context_tokens: u32,
     pub max_output_tokens: u32,
@@ -108,6 +116,7 @@ impl LlmSettings {
         let endpoint =
             loader.required_or(&ENDPOINT, default_endpoint, |text| ServerUrl::parse(text, &["http", "https"]));
         let model = loader.required(&MODEL, value::text);
+        let vision_model = loader.optional(&VISION_MODEL, value::text);
         let api_key = loader.optional(&API_KEY, |text| value::secret(text, 1));
         let context_tokens = loader.required(&CONTEXT, |text| value::integer(text, 512..=1_048_576));
         let max_output_tokens = loader.required(&MAX_OUTPUT, |text| value::integer(text, 1..=65_536));
@@ -119,6 +128,7 @@ impl LlmSettings {
             dialect: dialect?,
             endpoint: endpoint?,
             model: model?,
+            vision_model: vision_model?,
             api_key: api_key?,
             context_tokens: context_tokens?,
             max_output_tokens: max_output_tokens?,

@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod brain;
+pub(crate) mod gateway;
 pub(crate) mod home;
 pub(crate) mod http;
 pub(crate) mod identity;

@@ -313,7 +313,7 @@ impl Shell {
     /// Drafts of an utterance and its final transcript share a caption segment.
     fn transcript(&mut self, lane: LaneId, text: &str, is_final: bool) {
         let Some((identity, segment)) = self.seats.caption(lane, is_final) else { return };
-        let event = TranscriptEvent { speaker: identity.clone(), text: text.to_owned(), r#final: is_final };
+        let event = TranscriptEvent { speaker: identity.clone(), text: text.to_owned(), r#final: is_final, ..TranscriptEvent::default() };
         self.journal.event(&self.options.context, "", &Span::none(), client_event::Event::Transcript(event));
         self.journal.caption(Caption::Heard { segment, identity, text: text.to_owned(), is_final });
     }
