@@ -9,13 +9,16 @@ pub enum Error {
     Unavailable(#[source] sqlx::Error),
     #[error("postgres refused the login; check user and password in POSTGRES_URL")]
     LoginRefused(#[source] sqlx::Error),
-    #[error("the database has no schema `agents`, or an older one; run the migrations")]
+    #[error("the database has not all tables of this version; run the migrations")]
     NotMigrated(#[source] sqlx::Error),
     /// Such a login would see every tenant's rows.
     #[error("the login in POSTGRES_URL bypasses row-level security; use the role aether_service")]
     BypassesRowSecurity,
     #[error("postgres refused a statement")]
     Rejected(#[source] sqlx::Error),
+    /// Somebody else wrote it.
+    #[error("a row holds what is no id")]
+    Unreadable(#[source] aether_proto::IdError),
 }
 
 impl Error {
@@ -24,7 +27,7 @@ impl Error {
             Self::Unavailable(_) | Self::LoginRefused(_) | Self::NotMigrated(_) | Self::BypassesRowSecurity => {
                 ErrorCode::StoreUnavailable
             }
-            Self::Rejected(_) => ErrorCode::Internal,
+            Self::Rejected(_) | Self::Unreadable(_) => ErrorCode::Internal,
         }
     }
 }
@@ -43,11 +46,11 @@ impl From<sqlx::Error> for Error {
             };
         };
         // SQLSTATE: 08 connection, 28 login, 53 resources, 57 operator intervention, 3D no such database, 3F no such
-        // schema, 42P01 no such table, 42703 no such column.
+        // schema, 42P01 no such table, 42703 no such column, 42883 no such function.
         let state = database.code().map(|code| code.into_owned()).unwrap_or_default();
         match state.get(..2) {
             Some("3F") => Self::NotMigrated(error),
-            _ if matches!(state.as_str(), "42P01" | "42703") => Self::NotMigrated(error),
+            _ if matches!(state.as_str(), "42P01" | "42703" | "42883") => Self::NotMigrated(error),
             Some("28") => Self::LoginRefused(error),
             Some("08" | "53" | "57" | "3D") => Self::Unavailable(error),
             _ => Self::Rejected(error),

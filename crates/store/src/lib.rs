@@ -3,32 +3,44 @@
 //! Postgres: a [`Store`] hands out [`TenantTransaction`]s and nothing else. The pool is private, every table has forced
 //! row-level security keyed by the transaction's tenant, and no statement names a tenant itself, so a query that forgets
 //! whose data it reads finds nothing. Start with `migrations/`, then [`TenantTransaction`]: its functions live beside the
-//! rows they are about, in `session.rs`, `turn.rs` and `memory.rs`. Queries are checked at compile time against `.sqlx`,
-//! which `scripts/sqlx-prepare` writes.
+//! rows they are about. Schema `agents`: `session.rs`, `turn.rs`, `memory.rs`, `fact.rs`, and `past.rs` for how people look
+//! back on it. Schema `identity`: `person.rs` and `key.rs`. One question has no tenant yet, whose key this is
+//! ([`Store::find_key`]); a function of the database answers it and can do nothing else. Queries are checked at compile time
+//! against `.sqlx`, which `scripts/sqlx-prepare` writes.
 //!
 //! Redis: [`Rooms`] says who holds a room and what happens in it. A room is taken with a [`RoomLease`] under an epoch that
-//! only grows. Losing Redis never ends a running room; `lease.rs` says what each answer means for the holder.
+//! only grows; what its holder last wrote stays for a minute after them, for whoever takes over. Losing Redis never ends a
+//! running room; `lease.rs` says what each answer means for the holder.
 //!
 //! This crate never decides what is worth keeping: callers do.
 
 mod embedding;
 mod error;
+mod fact;
+mod key;
 mod lease;
 mod memory;
 mod migration;
+mod past;
+mod person;
 mod room;
 mod room_key;
 mod session;
 mod store;
+mod text;
 mod transaction;
 mod turn;
 
 pub use embedding::{Embedding, EmbeddingError};
 pub use error::Error;
+pub use fact::FactRow;
+pub use key::{KeyRow, NewKeyRow, StoredKey};
 pub use lease::{AcquireError, LeaseError, Renewal, RoomLease};
 pub use memory::{MemoryMatch, MemorySearch, NewMemory};
 pub use migration::MigrateError;
-pub use room::{LastHeard, RoomHolder, RoomState, Rooms, RoomsError};
+pub use past::{SessionQuery, SessionSummary, TurnRow};
+pub use person::PersonRow;
+pub use room::{LastHeard, OpenTurn, RoomHolder, RoomState, Rooms, RoomsError};
 pub use session::NewSession;
 pub use store::{ConnectError, Options, Store};
 pub use transaction::TenantTransaction;

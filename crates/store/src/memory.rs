@@ -3,6 +3,7 @@
 use aether_proto::{AgentId, PersonId, TurnId};
 use time::OffsetDateTime;
 
+use crate::text::storable;
 use crate::{Embedding, Error, TenantTransaction, heard_part};
 
 /// Words to remember of one turn, which must have its row already.
@@ -52,7 +53,7 @@ impl TenantTransaction {
             memory.agent.as_str(),
             memory.person.as_str(),
             memory.turn.as_uuid(),
-            memory.text.replace('\0', " "),
+            storable(memory.text),
             memory.model,
             memory.embedding.as_slice(),
         )

@@ -1,16 +1,21 @@
 //! Rooms as they are right now: who holds one, and what happens in it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use aether_proto::{RoomName, TenantId, TurnId};
+use aether_proto::{RoomName, SessionId, TenantId, TurnId};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncCommands as _, IntoConnectionInfo as _};
 use serde::{Deserialize, Serialize};
 
 use crate::room_key::RoomKey;
 
-/// What everybody may know about a running room. Written by its holder, gone with its lease.
+/// How many keys Redis looks at before it serves somebody else.
+const KEYS_PER_LOOK: u32 = 1000;
+
+/// What everybody may know about a running room, and what another agent needs to go on there. Written by its holder; gone
+/// when the holder leaves, or [`RoomState::OUTLIVES_LEASE`] after the lease of one that didn't come to leave.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomState {
     /// As in `aether.v1.AgentState`.
@@ -19,6 +24,48 @@ pub struct RoomState {
     pub participants: Vec<String>,
     /// How far the newest answer has been heard.
     pub last_heard: Option<LastHeard>,
+    /// The session that goes on here, also under the next agent.
+    #[serde(default)]
+    pub session: Option<SessionId>,
+    /// Person ids of those in the room.
+    #[serde(default)]
+    pub people: Vec<String>,
+    /// Person ids of those who were greeted in this session.
+    #[serde(default)]
+    pub greeted: Vec<String>,
+    /// Answers are written, not spoken.
+    #[serde(default)]
+    pub muted: bool,
+    /// Nothing that is said is kept.
+    #[serde(default)]
+    pub off_the_record: bool,
+    /// What was said and is not answered to the end.
+    #[serde(default)]
+    pub open_turn: Option<OpenTurn>,
+}
+
+impl RoomState {
+    /// How long the state stays when its holder is gone and nobody took the room.
+    pub const OUTLIVES_LEASE: Duration = Duration::from_secs(60);
+}
+
+/// A turn that is committed and not ended. Whoever takes the room over answers it again.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenTurn {
+    pub turn: TurnId,
+    /// Person id.
+    pub person: String,
+    pub person_name: String,
+    /// The participant's identity.
+    pub identity: String,
+    pub words: String,
+}
+
+impl fmt::Debug for OpenTurn {
+    /// Without the words: they are for the next agent, not for a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenTurn").field("turn", &self.turn).field("person", &self.person).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,11 +127,36 @@ impl Rooms {
         Ok(holder.zip(epoch).map(|(holder, epoch)| RoomHolder { holder, epoch }))
     }
 
-    /// What the holder last wrote; `None` when nobody holds the room.
+    /// What the holder, or the last one, wrote; `None` when there has been none since the room was last given back.
     pub async fn state(&self, tenant: &TenantId, room: &RoomName) -> Result<Option<RoomState>, RoomsError> {
         let key = RoomKey::new(tenant, room).state();
         let json: Option<String> = self.connection.clone().get(key).await.map_err(RoomsError::Unavailable)?;
         json.map(|json| serde_json::from_str(&json).map_err(|_| RoomsError::Unreadable)).transpose()
+    }
+
+    /// The tenant's rooms that somebody holds, by name. Looks through all keys, so it is for lists that people see, not for
+    /// every request.
+    pub async fn rooms(&self, tenant: &TenantId) -> Result<Vec<RoomName>, RoomsError> {
+        let mut connection = self.connection.clone();
+        let mut rooms = BTreeSet::new();
+        let mut cursor = 0_u64;
+        loop {
+            let (next, keys): (u64, Vec<String>) = redis::cmd("SCAN")
+                .arg(cursor)
+                .arg("MATCH")
+                .arg(RoomKey::leases(tenant))
+                .arg("COUNT")
+                .arg(KEYS_PER_LOOK)
+                .query_async(&mut connection)
+                .await
+                .map_err(RoomsError::Unavailable)?;
+            // A key may come twice.
+            rooms.extend(keys.iter().filter_map(|key| RoomKey::room_of_lease(tenant, key)));
+            if next == 0 {
+                return Ok(rooms.into_iter().collect());
+            }
+            cursor = next;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use aether_proto::TenantId;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
-use crate::{Error, MigrateError, TenantTransaction, migration};
+use crate::{Error, MigrateError, StoredKey, TenantTransaction, key, migration};
 
 /// A commit is on disk when it returns, whatever the server's default: the turn log is acknowledged after it.
 pub(crate) const DURABLE: (&str, &str) = ("synchronous_commit", "on");
@@ -81,9 +81,14 @@ impl Store {
         migration::migrate(owner_url, service_password).await
     }
 
-    /// The only way to a row: a transaction that sees `tenant`'s and no others.
+    /// The only way to rows: a transaction that sees `tenant`'s and no others.
     pub async fn tenant(&self, tenant: &TenantId) -> Result<TenantTransaction, Error> {
         TenantTransaction::begin(&self.pool, tenant).await
+    }
+
+    /// Whose key has this prefix, in whichever tenant. The caller compares the hashes.
+    pub async fn find_key(&self, prefix: &str) -> Result<Option<StoredKey>, Error> {
+        key::find(&self.pool, prefix).await
     }
 
     /// A real round trip, which also checks the login and that the schema is there.
@@ -99,6 +104,7 @@ impl Store {
         }
         // Nothing comes back, as no tenant is set; without the tables it is an error.
         sqlx::query!("SELECT FROM agents.memories LIMIT 1").fetch_optional(&mut *connection).await?;
+        sqlx::query!("SELECT FROM identity.api_keys LIMIT 1").fetch_optional(&mut *connection).await?;
         Ok(())
     }
 

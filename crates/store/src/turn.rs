@@ -8,6 +8,7 @@ use aether_proto::turn_log_entry::Step;
 use aether_proto::{AgentId, RoomName, SessionId, TurnId, TurnLogEntry};
 use time::OffsetDateTime;
 
+use crate::text::storable;
 use crate::{Error, NewSession, TenantTransaction};
 
 /// What became of a turn.
@@ -229,11 +230,6 @@ pub fn heard_part<'a>(answer: &'a str, heard_bytes: Option<i64>, modality: &str)
         None if modality == "text" => answer,
         None => "",
     }
-}
-
-/// Postgres keeps every character but NUL. A space takes as many bytes, so that byte offsets into the text stay true.
-fn storable(text: &str) -> String {
-    text.replace('\0', " ")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod database;
 use std::time::Duration;
 
 use aether_proto::ErrorCode;
-use aether_store::{Error, MigrateError, Options, Store};
+use aether_store::{Error, MigrateError, NewKeyRow, Options, Store};
 use aether_testkit as testkit;
 use database::{database, tenant};
 
@@ -54,6 +54,53 @@ async fn a_database_without_the_schema_says_so() {
     let store = Store::connect(&Options::new(format!("postgres://somebody:x@{host}"))).unwrap();
     let error = store.ready().await.unwrap_err();
     assert!(matches!(error, Error::NotMigrated(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_database_of_an_older_version_says_so() {
+    let database = database().await;
+    let mut owner = sqlx::PgPool::connect(&database.server.url).await.unwrap().acquire().await.unwrap();
+    sqlx::raw_sql("DROP SCHEMA identity CASCADE").execute(&mut *owner).await.unwrap();
+    let error = database.store.ready().await.unwrap_err();
+    assert!(matches!(error, Error::NotMigrated(_)), "{error:?}");
+    let error = database.store.find_key("prefix").await.unwrap_err();
+    assert!(matches!(error, Error::NotMigrated(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_owner_need_not_be_a_superuser() {
+    let server = testkit::postgres().await;
+    let mut superuser = sqlx::PgPool::connect(&server.url).await.unwrap().acquire().await.unwrap();
+    for statement in ["CREATE ROLE modest LOGIN CREATEROLE PASSWORD 'x'", "CREATE DATABASE modest OWNER modest"] {
+        sqlx::raw_sql(statement).execute(&mut *superuser).await.unwrap();
+    }
+    let host = server.url.rsplit_once('@').unwrap().1.rsplit_once('/').unwrap().0;
+    // Only a superuser may install pgvector.
+    let in_it = format!("{}/modest", server.url.rsplit_once('/').unwrap().0);
+    let mut superuser = sqlx::PgPool::connect(&in_it).await.unwrap().acquire().await.unwrap();
+    sqlx::raw_sql("CREATE EXTENSION vector").execute(&mut *superuser).await.unwrap();
+
+    Store::migrate(&format!("postgres://modest:x@{host}/modest"), "y").await.unwrap();
+    let store = Store::connect(&Options::new(format!("postgres://aether_service:y@{host}/modest"))).unwrap();
+    store.ready().await.unwrap();
+    let (agent, tenant) = (database::agent(), tenant("acme"));
+    let key = NewKeyRow {
+        agent: &agent,
+        person: None,
+        name: "first",
+        prefix: "abc",
+        hash: &[1; 32],
+        scopes: "chat",
+        expires_at: None,
+    };
+    let mut transaction = store.tenant(&tenant).await.unwrap();
+    transaction.insert_key(&key).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(store.find_key("abc").await.unwrap().unwrap().tenant, tenant);
+    let members =
+        "SELECT EXISTS (SELECT FROM pg_auth_members WHERE roleid = 'aether_key_reader'::regrole AND set_option)";
+    let left: bool = sqlx::query_scalar(members).fetch_one(&mut *superuser).await.unwrap();
+    assert!(!left, "the owner doesn't stay a member of the role that reads keys");
 }
 
 #[tokio::test]

@@ -5,22 +5,23 @@
 mod database;
 
 use aether_proto::{SessionId, TenantId, TurnId};
-use aether_store::{Error, NewMemory, Options, Store};
+use aether_store::{Error, NewKeyRow, NewMemory, Options, Store};
 use database::{Database, agent, chunk, committed, database, direction, entry, person, tenant};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-/// Tables that a service could reach, and all of schema `agents` whether it can or not.
+/// Tables that a service could reach, and all of our schemas whether it can or not.
 const REACHABLE: &str = "
     SELECT format('%I.%I', schema.nspname, class.relname) AS name,
            class.relkind IN ('r', 'p') AND class.relrowsecurity AND class.relforcerowsecurity AS isolated,
-           (SELECT count(*) FROM pg_attribute
+           (SELECT array_agg(attname::text ORDER BY attname DESC) FROM pg_attribute
             WHERE attrelid = class.oid AND attname IN ('tenant_id', 'agent_id') AND attnotnull) AS keys,
+           schema.nspname AS schema,
            class.relowner = 'aether_service'::regrole AS owned
     FROM pg_class class JOIN pg_namespace schema ON schema.oid = class.relnamespace
     WHERE class.relkind IN ('r', 'p', 'v', 'm', 'f')
       AND schema.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-      AND (schema.nspname = 'agents'
+      AND (schema.nspname IN ('agents', 'identity')
            OR (has_schema_privilege('aether_service', schema.oid, 'USAGE')
                AND has_table_privilege('aether_service', class.oid, 'SELECT, INSERT, UPDATE, DELETE')))
     ORDER BY name";
@@ -42,6 +43,17 @@ async fn fill(database: &Database, tenant: &TenantId) {
         embedding: &direction(0, 0.0),
     };
     assert!(transaction.insert_memory(&memory).await.unwrap());
+    let name = format!("{tenant}-key");
+    let key = NewKeyRow {
+        agent: &agent(),
+        person: Some(&person("ada")),
+        name: &name,
+        prefix: &name,
+        hash: &[7; 32],
+        scopes: "chat",
+        expires_at: None,
+    };
+    transaction.insert_key(&key).await.unwrap();
     transaction.commit().await.unwrap();
 
     let mut service = as_tenant(database, Some(tenant.as_str())).await;
@@ -82,16 +94,70 @@ async fn every_table_has_forced_row_level_security_and_its_keys() {
     let database = database().await;
     let mut owner = PgConnection::connect(&database.server.url).await.unwrap();
     let tables = sqlx::query(REACHABLE).fetch_all(&mut owner).await.unwrap();
-    assert!(tables.len() >= 6, "the query must see the tables it is about");
+    assert!(tables.len() >= 9, "the query must see the tables it is about");
     for table in tables {
         let name: String = table.get("name");
         assert!(table.get::<bool, _>("isolated"), "{name}: CALL agents.isolate('{name}') in its migration");
-        assert_eq!(table.get::<i64, _>("keys"), 2, "{name} needs tenant_id and agent_id, both NOT NULL");
+        // What is said belongs to one agent of a tenant; the tenant and its people to all of them.
+        let of_all_agents = ["identity.tenants", "identity.people"].contains(&name.as_str());
+        let needed: &[&str] = if of_all_agents { &["tenant_id"] } else { &["tenant_id", "agent_id"] };
+        assert_eq!(table.get::<Vec<String>, _>("keys"), needed, "{name} needs these columns, NOT NULL");
         assert!(!table.get::<bool, _>("owned"), "{name}: an owner could switch its policies off");
     }
-    let powers = "SELECT rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = 'aether_service'";
-    let powerful: bool = sqlx::query_scalar(powers).fetch_one(&mut owner).await.unwrap();
-    assert!(!powerful);
+    let powers = "SELECT array_agg(rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb) FROM pg_roles \
+                  WHERE rolname IN ('aether_service', 'aether_key_reader')";
+    let powerful: Vec<bool> = sqlx::query_scalar(powers).fetch_one(&mut owner).await.unwrap();
+    assert_eq!(powerful, [false, false]);
+}
+
+#[tokio::test]
+async fn every_policy_is_that_of_the_tenant_but_for_the_look_up_of_a_key() {
+    let database = database().await;
+    let mut owner = PgConnection::connect(&database.server.url).await.unwrap();
+    let policies = "SELECT format('%s on %I.%I to %s: %s', policyname, schemaname, tablename, roles, cmd) \
+                    FROM pg_policies WHERE qual <> '(tenant_id = current_setting(''app.tenant''::text, true))' \
+                    OR with_check IS DISTINCT FROM qual";
+    let others: Vec<String> = sqlx::query_scalar(policies).fetch_all(&mut owner).await.unwrap();
+    assert_eq!(others, ["key_look_up on identity.api_keys to {aether_key_reader}: SELECT"]);
+}
+
+#[tokio::test]
+async fn whoever_looks_up_keys_can_do_nothing_else() {
+    let database = database().await;
+    fill(&database, &tenant("acme")).await;
+    let mut owner = PgConnection::connect(&database.server.url).await.unwrap();
+
+    // Functions that run as somebody else: this one, with a pinned path, for the services alone.
+    let definers = "SELECT format('%s of %s, %s, %s', proc.oid::regprocedure, proowner::regrole, proconfig, \
+                    (SELECT array_agg(grantee::regrole ORDER BY grantee::regrole::text) FROM aclexplode(proacl))) \
+                    FROM pg_proc proc JOIN pg_namespace schema ON schema.oid = pronamespace \
+                    WHERE prosecdef AND schema.nspname NOT IN ('pg_catalog', 'information_schema')";
+    let definers: Vec<String> = sqlx::query_scalar(definers).fetch_all(&mut owner).await.unwrap();
+    let expected = "identity.find_key(text) of aether_key_reader, {\"search_path=pg_catalog, pg_temp\"}, \
+                    {aether_key_reader,aether_service}";
+    assert_eq!(definers, [expected]);
+
+    let reader = "SELECT rolcanlogin OR EXISTS (SELECT FROM pg_auth_members WHERE roleid = pg_roles.oid OR member = pg_roles.oid) \
+                  FROM pg_roles WHERE rolname = 'aether_key_reader'";
+    let reachable: bool = sqlx::query_scalar(reader).fetch_one(&mut owner).await.unwrap();
+    assert!(!reachable, "nobody can become the role, and it is no member of another");
+
+    affected(&mut owner, "SET ROLE aether_key_reader".to_owned()).await.unwrap();
+    let hashes: i64 =
+        sqlx::query_scalar("SELECT count(hash) FROM identity.api_keys").fetch_one(&mut owner).await.unwrap();
+    assert_eq!(hashes, 1, "this it can do, else the rest would prove nothing");
+    for statement in [
+        "SELECT name FROM identity.api_keys",
+        "SELECT * FROM identity.people",
+        "SELECT * FROM identity.tenants",
+        "SELECT * FROM agents.turns",
+        "UPDATE identity.api_keys SET hash = hash",
+        "DELETE FROM identity.api_keys",
+        "CREATE FUNCTION identity.loophole() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE TABLE identity.loophole (id int)",
+    ] {
+        assert!(affected(&mut owner, statement.to_owned()).await.is_err(), "{statement}");
+    }
 }
 
 #[tokio::test]
@@ -107,7 +173,7 @@ async fn a_foreign_tenant_sees_and_changes_nothing_in_any_table() {
         let mut foreign = as_tenant(&database, Some("initech")).await;
         assert_eq!(count(&mut foreign, &table).await, 0, "{table} shows rows to a foreign tenant");
         assert_eq!(affected(&mut foreign, format!("DELETE FROM {table}")).await.unwrap(), 0, "{table}");
-        assert_eq!(affected(&mut foreign, format!("UPDATE {table} SET agent_id = 'x'")).await.unwrap(), 0, "{table}");
+        assert_eq!(affected(&mut foreign, format!("UPDATE {table} SET tenant_id = 'x'")).await.unwrap(), 0, "{table}");
 
         // One's own row can't be given away, and the tenant of the row is what the policy looks at.
         let given_away = affected(&mut acme, format!("UPDATE {table} SET tenant_id = 'initech'")).await;
@@ -166,6 +232,11 @@ async fn the_services_role_cannot_step_around_the_policies() {
         "DROP POLICY tenant_rows ON agents.memories",
         "CALL agents.isolate('agents.memories')",
         "SET ROLE aether",
+        "SET ROLE aether_key_reader",
+        "ALTER TABLE identity.api_keys DISABLE ROW LEVEL SECURITY",
+        "ALTER POLICY key_look_up ON identity.api_keys TO aether_service",
+        "ALTER FUNCTION identity.find_key(text) SET search_path = public",
+        "CREATE TABLE identity.loophole (id int)",
         "CREATE TABLE agents.loophole (id int)",
         "TRUNCATE agents.memories",
         "SELECT * FROM public._sqlx_migrations",
