@@ -8,9 +8,10 @@ use aether_livekit::{agent_identity, parse_room_name};
 use aether_store::Rooms;
 use aether_telemetry::metric;
 
+use crate::control::Control;
 use crate::lease::{Held, Keeper};
 use crate::options::Options;
-use crate::reconciler::RETURNING;
+use crate::summons::Summons;
 use crate::visit::{Parts, Visit};
 
 /// Takes and does the jobs of one process.
@@ -21,7 +22,13 @@ pub(crate) struct Jobs {
     /// `agent/<instance>`: who holds the leases.
     holder: Arc<str>,
     /// Rooms that were taken and whose jobs have not begun.
-    taken: Mutex<HashMap<String, Keeper>>,
+    taken: Mutex<HashMap<String, Taken>>,
+}
+
+/// A room that is ours. Dropping it gives it back.
+struct Taken {
+    keeper: Keeper,
+    control: Control,
 }
 
 impl Jobs {
@@ -29,7 +36,7 @@ impl Jobs {
         Self { options, parts, rooms, holder: holder.into(), taken: Mutex::default() }
     }
 
-    fn recall(&self, job: &Job) -> Option<Keeper> {
+    fn recall(&self, job: &Job) -> Option<Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id)
     }
 }
@@ -43,9 +50,12 @@ impl JobHandler for Jobs {
         if tenant != self.options.identity.tenant {
             return Availability::Reject;
         }
-        match Keeper::take(self.rooms.clone(), tenant, room.clone(), Arc::clone(&self.holder)).await {
+        let (rooms, holder) = (self.rooms.clone(), Arc::clone(&self.holder));
+        match Keeper::take(rooms, tenant.clone(), room.clone(), holder, Summons::read(&job.metadata)).await {
             Ok(keeper) => {
-                self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id.clone(), keeper);
+                let control = Control::open(&self.parts.bus, &tenant, &room, &self.holder).await;
+                let taken = Taken { keeper, control };
+                self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id.clone(), taken);
                 Availability::Accept(Acceptance::new(agent_identity(&room), self.options.name.clone()))
             }
             Err(Held) => Availability::Reject,
@@ -53,26 +63,25 @@ impl JobHandler for Jobs {
     }
 
     async fn abandoned(&self, job: &Job) {
-        // Dropping the keeper gives the room back.
         self.recall(job);
     }
 
     async fn run(&self, context: JobContext) -> JobOutcome {
-        let keeper = self.recall(&context.job);
-        let (Some(keeper), Ok((tenant, room))) = (keeper, parse_room_name(&context.job.room)) else {
+        let taken = self.recall(&context.job);
+        let (Some(Taken { keeper, control }), Ok((tenant, room))) = (taken, parse_room_name(&context.job.room)) else {
             return JobOutcome::Failed("this job was not accepted here".to_owned());
         };
-        let greeting = match context.job.metadata.as_str() {
-            RETURNING => self.options.return_greeting.clone(),
-            _ => self.options.greeting.clone(),
-        };
-        let visit = Visit { options: &self.options, parts: &self.parts, tenant, room, greeting, keeper };
+        let is_returning = Summons::read(&context.job.metadata).goes_on();
+        let visit = Visit { options: &self.options, parts: &self.parts, tenant, room, is_returning, keeper, control };
         metrics::gauge!(metric::SESSIONS).increment(1);
         let outcome = Box::pin(visit.run(context)).await;
         metrics::gauge!(metric::SESSIONS).decrement(1);
         match outcome {
             Ok(()) => JobOutcome::Success,
             Err(error) => {
+                if matches!(error, aether_livekit::Error::Library(aether_livekit::ffi::Error::Panicked)) {
+                    self.parts.library_failed.cancel();
+                }
                 tracing::error!(%error, "a visit to a room failed");
                 JobOutcome::Failed(error.to_string())
             }

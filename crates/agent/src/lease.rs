@@ -1,17 +1,21 @@
 //! A room's lease, kept from the moment the room is taken until it is given back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aether_proto::{RoomName, TenantId};
-use aether_store::{AcquireError, LastHeard, LeaseError, RoomLease, RoomState, Rooms};
-use aether_turn::floor::Phase;
-use aether_voice::session::Handle;
+use aether_proto::{RoomName, SessionId, TenantId};
+use aether_store::{AcquireError, LastHeard, LeaseError, OpenTurn, RoomLease, RoomState, Rooms};
+use aether_voice::session::{self, Handle, agent_state};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::interval;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// A holder that dies leaves its room free after so long: most of what a person waits for another agent.
+use crate::people::Presence;
+use crate::summons::Summons;
+
+/// A holder that dies without being noticed leaves its room free after so long.
 const LEASE: Duration = Duration::from_secs(5);
 const BEAT: Duration = Duration::from_millis(1_500);
 
@@ -22,8 +26,12 @@ pub(crate) struct Held;
 /// one, and taken again at the first beat after; the identity in the room keeps two agents apart meanwhile.
 pub(crate) struct Keeper {
     state: watch::Sender<RoomState>,
+    /// What the agent before left here.
+    inherited: Option<RoomState>,
     lost: CancellationToken,
-    /// Gives the room back.
+    /// The room is left to another agent, rather than given back.
+    is_handed_on: Arc<AtomicBool>,
+    /// Ends the keeping.
     _stop: DropGuard,
 }
 
@@ -33,17 +41,33 @@ struct Claim {
     room: RoomName,
     holder: Arc<str>,
     lease: Option<RoomLease>,
+    is_handed_on: Arc<AtomicBool>,
 }
 
 impl Keeper {
-    /// Takes the room.
-    pub(crate) async fn take(rooms: Rooms, tenant: TenantId, room: RoomName, holder: Arc<str>) -> Result<Self, Held> {
-        let mut claim = Claim { rooms, tenant, room, holder, lease: None };
-        claim.acquire().await?;
-        let (state, states) = watch::channel(RoomState::default());
+    /// Takes the room, from a dead holder too if the summons names one.
+    pub(crate) async fn take(
+        rooms: Rooms,
+        tenant: TenantId,
+        room: RoomName,
+        holder: Arc<str>,
+        summons: Summons,
+    ) -> Result<Self, Held> {
+        let is_handed_on = Arc::new(AtomicBool::new(false));
+        let mut claim = Claim { rooms, tenant, room, holder, lease: None, is_handed_on: Arc::clone(&is_handed_on) };
+        // Before the first state of our own takes its place.
+        let inherited = if summons.goes_on() { claim.inherit().await } else { None };
+        claim.acquire(summons.dead_epoch).await?;
+        // Whoever has to take over from us before we know more finds what we found.
+        let (state, states) = watch::channel(inherited.clone().unwrap_or_default());
         let (lost, stop) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(claim.keep(states, lost.clone(), stop.clone()));
-        Ok(Self { state, lost, _stop: stop.drop_guard() })
+        Ok(Self { state, inherited, lost, is_handed_on, _stop: stop.drop_guard() })
+    }
+
+    /// What the agent before left here, if there was one and its conversation is to go on.
+    pub(crate) const fn inherited(&self) -> Option<&RoomState> {
+        self.inherited.as_ref()
     }
 
     /// Resolves when another agent has taken the room.
@@ -51,15 +75,38 @@ impl Keeper {
         self.lost.cancelled().await;
     }
 
-    /// Publishes what happens in the room, from now on.
-    pub(crate) fn publish(&self, session: &Handle, present: watch::Receiver<Vec<String>>) {
-        tokio::spawn(publish(self.state.clone(), session.clone(), present));
+    /// People stay, and this agent goes: the next one finds how things were, and takes the room from us as from the dead.
+    pub(crate) fn hand_on(&self) {
+        self.is_handed_on.store(true, Ordering::Release);
+    }
+
+    /// Publishes what happens in the room, from now on until the session has ended.
+    pub(crate) fn publish(
+        &self,
+        id: SessionId,
+        session: &Handle,
+        present: watch::Receiver<Presence>,
+    ) -> JoinHandle<()> {
+        let unanswered = self.inherited.as_ref().and_then(|state| state.open_turn.clone());
+        tokio::spawn(publish(self.state.clone(), id, session.clone(), present, unanswered))
     }
 }
 
 impl Claim {
-    async fn acquire(&mut self) -> Result<(), Held> {
-        match self.rooms.acquire(&self.tenant, &self.room, &self.holder, LEASE).await {
+    async fn inherit(&self) -> Option<RoomState> {
+        self.rooms.state(&self.tenant, &self.room).await.unwrap_or_else(|error| {
+            tracing::warn!(room = %self.room, %error, "what the agent before left can't be read: a new session begins");
+            None
+        })
+    }
+
+    async fn acquire(&mut self, dead_epoch: Option<u64>) -> Result<(), Held> {
+        let (rooms, tenant, room) = (&self.rooms, &self.tenant, &self.room);
+        let acquired = match dead_epoch {
+            Some(epoch) => rooms.take_over(tenant, room, &self.holder, LEASE, epoch).await,
+            None => rooms.acquire(tenant, room, &self.holder, LEASE).await,
+        };
+        match acquired {
             Ok(lease) => self.lease = Some(lease),
             Err(AcquireError::Held(by)) => {
                 tracing::info!(room = %self.room, holder = %by.holder, "the room has an agent already");
@@ -94,15 +141,19 @@ impl Claim {
                 tracing::debug!(%error, "the room's state was not written");
             }
         }
-        if let Some(lease) = self.lease
-            && let Err(error) = lease.release().await
-        {
+        let Some(lease) = self.lease else { return };
+        let state = states.borrow().clone();
+        let ended = match self.is_handed_on.load(Ordering::Acquire) {
+            true => lease.write_state(&state).await,
+            false => lease.release().await,
+        };
+        if let Err(error) = ended {
             tracing::info!(%error, "the room's lease was not given back; it expires by itself");
         }
     }
 
     async fn renew(&mut self) -> Result<(), Held> {
-        let Some(lease) = &self.lease else { return self.acquire().await };
+        let Some(lease) = &self.lease else { return self.acquire(None).await };
         match lease.renew().await {
             Ok(_) => Ok(()),
             Err(LeaseError::Unavailable(error)) => {
@@ -114,30 +165,60 @@ impl Claim {
     }
 }
 
-/// Follows the session until it has ended.
-async fn publish(state: watch::Sender<RoomState>, session: Handle, mut present: watch::Receiver<Vec<String>>) {
+/// Follows the session until it has ended. `unanswered` stays until another turn has taken its place.
+async fn publish(
+    state: watch::Sender<RoomState>,
+    id: SessionId,
+    session: Handle,
+    mut present: watch::Receiver<Presence>,
+    mut unanswered: Option<OpenTurn>,
+) {
     let (mut phase, mut heard) = (session.phase(), session.heard());
+    let (mut manners, mut open_turn) = (session.manners(), session.open_turn());
     // Only the handles that speak to the session keep it alive, and this task is none of them.
     drop(session);
     loop {
-        let agent_state = match *phase.borrow_and_update() {
-            Phase::Listening => "LISTENING",
-            Phase::Thinking => "THINKING",
-            Phase::Speaking => "SPEAKING",
-        };
+        let agent_state = agent_state(*phase.borrow_and_update()).as_str_name().to_owned();
         let last_heard = heard.borrow_and_update().map(|heard| LastHeard {
             turn: heard.turn,
             text_bytes: u32::try_from(heard.text_bytes).unwrap_or(u32::MAX),
         });
-        let participants = present.borrow_and_update().clone();
-        state.send_replace(RoomState { agent_state: agent_state.to_owned(), participants, last_heard });
+        let present_now = present.borrow_and_update().clone();
+        let manners_now = *manners.borrow_and_update();
+        let open_now = open_turn.borrow_and_update().as_ref().map(recorded);
+        if open_now.is_some() || manners_now.off_the_record {
+            unanswered = None;
+        }
+        state.send_replace(RoomState {
+            agent_state,
+            participants: present_now.identities(),
+            last_heard,
+            session: Some(id),
+            people: present_now.people(),
+            greeted: present_now.greeted,
+            muted: manners_now.muted,
+            off_the_record: manners_now.off_the_record,
+            open_turn: open_now.or_else(|| unanswered.clone()),
+        });
         let changed = tokio::select! {
             changed = phase.changed() => changed,
             changed = heard.changed() => changed,
             changed = present.changed() => changed,
+            changed = manners.changed() => changed,
+            changed = open_turn.changed() => changed,
         };
         if changed.is_err() {
             return;
         }
+    }
+}
+
+fn recorded(open: &session::OpenTurn) -> OpenTurn {
+    OpenTurn {
+        turn: open.turn,
+        person: open.guest.person.to_string(),
+        person_name: open.guest.participant.name.clone(),
+        identity: open.guest.participant.identity.clone(),
+        words: open.words.clone(),
     }
 }

@@ -10,9 +10,6 @@ use aether_voice::session::Policy;
 
 use crate::Settings;
 
-const GREETING: &str = "Hello! How can I help you?";
-/// Said instead where an agent takes over a room that has lost its own.
-const RETURN: &str = "Sorry, I was away for a moment. I'm back.";
 /// Between two attempts to load models that can't be loaded.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -26,10 +23,6 @@ pub struct Options {
     /// As people see it in the room.
     pub name: String,
     pub max_sessions: u32,
-    /// Said once, when the first person has come.
-    pub greeting: Option<String>,
-    /// Said instead of the greeting to people whose agent was lost.
-    pub return_greeting: Option<String>,
     pub lane: lane::Options,
     pub policy: Policy,
     pub ears: EarsOptions,
@@ -58,8 +51,6 @@ impl From<&Settings> for Options {
             agent_name: livekit.agent_name.clone().unwrap_or_default(),
             name: settings.identity.agent.to_string(),
             max_sessions: settings.agent.max_sessions,
-            greeting: Some(GREETING.to_owned()),
-            return_greeting: Some(RETURN.to_owned()),
             lane: lane::Options { endpoint_silence: settings.agent.endpoint_silence, ..lane::Options::default() },
             policy: Policy::default(),
             ears: EarsOptions {

@@ -1,6 +1,6 @@
 //! The people in a room, each with a lane while their microphone is on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,19 +8,22 @@ use aether_livekit::{
     NativeAudioStream, ParticipantIdentity, ParticipantKind, RemoteAudioTrack, RemoteParticipant, TextStreamReader,
     TrackSid,
 };
+use aether_proto::{AgentState, PersonId};
 use aether_turn::floor::Phase;
 use aether_voice::lane::LaneInput;
 use aether_voice::media::SAMPLE_RATE_HZ;
-use aether_voice::session::{Guest, Handle};
-use tokio::sync::{Semaphore, watch};
+use aether_voice::session::{Guest, Handle, OpenTurn};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::greeting::{Greeter, RETURN, RETURN_TO_ANSWER};
 use crate::stage::Stage;
 
-/// Longest accepted typed message, in bytes.
-const LONGEST_CHAT: usize = 16 << 10;
-/// Messages that are being written to the agent at the same time, and how long one may take.
+/// Longest accepted message, in bytes: more than a language model that runs at home reads at once.
+pub(crate) const LONGEST_TEXT: usize = 64 << 10;
+const TOO_LONG: &str = "Sorry, that is too long for me to read. Please send it in parts.";
+/// Messages of one person that may wait to be read, and how long one may take to come.
 const CHATS: usize = 8;
 const CHAT_LIMIT: Duration = Duration::from_secs(30);
 /// Somebody whose connection breaks comes back within seconds; until then the room is not empty.
@@ -31,18 +34,45 @@ const ARRIVAL_GRACE: Duration = Duration::from_secs(30);
 pub(crate) struct People {
     session: Handle,
     stage: Arc<Stage>,
-    /// Said to the first person who comes.
-    greeting: Option<String>,
+    greeter: Greeter,
     here: HashMap<ParticipantIdentity, Person>,
-    present: watch::Sender<Vec<String>>,
-    chats: Arc<Semaphore>,
+    present: watch::Sender<Presence>,
     /// When a room without people is given up.
     empty_at: Option<Instant>,
+    /// What is to be said once somebody is here to hear it.
+    returning: Option<Return>,
+}
+
+/// Who is here.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Presence {
+    pub guests: Vec<Guest>,
+    /// Ids of the persons who were greeted, here or not.
+    pub greeted: Vec<String>,
+}
+
+impl Presence {
+    /// Ids of the persons who are here, each once.
+    pub(crate) fn people(&self) -> Vec<String> {
+        let people: BTreeSet<&PersonId> = self.guests.iter().map(|guest| &guest.person).collect();
+        people.into_iter().map(ToString::to_string).collect()
+    }
+
+    pub(crate) fn identities(&self) -> Vec<String> {
+        self.guests.iter().map(|guest| guest.participant.identity.clone()).collect()
+    }
+}
+
+/// The agent comes back to people who lost theirs, perhaps in the middle of an answer.
+struct Return {
+    unanswered: Option<OpenTurn>,
 }
 
 struct Person {
     guest: Guest,
     microphone: Option<Microphone>,
+    /// One after the other, so that messages keep their order.
+    chats: mpsc::Sender<TextStreamReader>,
 }
 
 struct Microphone {
@@ -52,22 +82,19 @@ struct Microphone {
 }
 
 impl People {
-    pub(crate) fn new(session: Handle, stage: Arc<Stage>, greeting: Option<String>) -> Self {
+    pub(crate) fn new(session: Handle, stage: Arc<Stage>, greeter: Greeter) -> Self {
         let empty_at = Some(Instant::now() + ARRIVAL_GRACE);
-        Self {
-            session,
-            stage,
-            greeting,
-            here: HashMap::new(),
-            present: watch::Sender::default(),
-            chats: Arc::new(Semaphore::new(CHATS)),
-            empty_at,
-        }
+        let present = watch::Sender::default();
+        Self { session, stage, greeter, here: HashMap::new(), present, empty_at, returning: None }
     }
 
     /// Who is here, as it changes.
-    pub(crate) fn present(&self) -> watch::Receiver<Vec<String>> {
+    pub(crate) fn present(&self) -> watch::Receiver<Presence> {
         self.present.subscribe()
+    }
+
+    pub(crate) fn are_here(&self) -> bool {
+        !self.here.is_empty()
     }
 
     pub(crate) async fn arrived(&mut self, participant: &RemoteParticipant, guest: Option<Guest>) {
@@ -78,25 +105,62 @@ impl People {
             return tracing::warn!("somebody whose identity can't be a person's is not listened to");
         };
         self.empty_at = None;
-        self.here.insert(participant.identity().clone(), Person { guest, microphone: None });
+        // A session that has ended greets nobody, and the visit ends with it.
+        let _ = self.session.arrived(guest.clone()).await;
+        let (chats, messages) = mpsc::channel(CHATS);
+        tokio::spawn(read_chats(messages, self.session.clone(), guest.clone()));
+        let welcome = self.greeter.welcome(&guest);
+        self.here.insert(participant.identity().clone(), Person { guest, microphone: None, chats });
         self.show_present();
-        match self.greeting.take() {
-            Some(greeting) => {
-                if let Err(error) = self.session.say(greeting).await {
-                    tracing::info!(%error, "no greeting");
-                }
+        self.say_return().await;
+        match welcome {
+            Some(welcome) => drop(self.session.announce(welcome).await),
+            // Greeted before: this person is listened to at once.
+            None if *self.session.phase().borrow() == Phase::Listening => {
+                self.stage.set_state(AgentState::Listening).await;
             }
-            // Greeted before, or there is nothing to say: this person is listened to at once.
-            None if *self.session.phase().borrow() == Phase::Listening => self.stage.set_state("listening").await,
             None => {}
         }
     }
 
-    pub(crate) fn left(&mut self, identity: &ParticipantIdentity) {
+    /// Tells those who are here that the agent is back, and answers what was left open. Where nobody is here, they are told
+    /// when they come.
+    pub(crate) async fn come_back(&mut self, unanswered: Option<OpenTurn>) {
+        self.returning = Some(Return { unanswered });
+        self.say_return().await;
+    }
+
+    async fn say_return(&mut self) {
+        if self.here.is_empty() {
+            return;
+        }
+        let Some(Return { unanswered }) = self.returning.take() else { return };
+        let asker = unanswered.as_ref().and_then(|open| self.same_person(&open.guest));
+        let words = if asker.is_some() { RETURN_TO_ANSWER } else { RETURN };
+        let _ = self.session.announce(words.to_owned()).await;
+        if let Some(open) = unanswered {
+            let guest = asker.unwrap_or_else(|| open.guest.clone());
+            let _ = self.session.take_up(OpenTurn { guest, ..open }).await;
+        }
+    }
+
+    /// Who is here under this identity, or as this person under another.
+    fn same_person(&self, guest: &Guest) -> Option<Guest> {
+        let here = || self.here.values().map(|person| &person.guest);
+        let same = here().find(|one| one.participant.identity == guest.participant.identity);
+        same.or_else(|| here().find(|one| one.person == guest.person)).cloned()
+    }
+
+    pub(crate) async fn left(&mut self, identity: &ParticipantIdentity) {
         // Dropping the person ends their lane.
-        if self.here.remove(identity).is_some() && self.here.is_empty() {
+        if self.here.remove(identity).is_none() {
+            return;
+        }
+        if self.here.is_empty() {
             self.empty_at = Some(Instant::now() + EMPTY_GRACE);
         }
+        let _ = self.session.left(identity.as_str().to_owned()).await;
+        self.stage.forget_microphone(identity);
         self.show_present();
     }
 
@@ -124,16 +188,9 @@ impl People {
 
     pub(crate) fn writes(&self, identity: &ParticipantIdentity, reader: TextStreamReader) {
         let Some(person) = self.here.get(identity) else { return };
-        let Ok(place) = Arc::clone(&self.chats).try_acquire_owned() else {
-            return tracing::warn!(limit = CHATS, "too many messages are being written at once; one was ignored");
-        };
-        let chat = read_chat(reader, self.session.clone(), person.guest.clone());
-        tokio::spawn(async move {
-            let _place = place;
-            if timeout(CHAT_LIMIT, chat).await.is_err() {
-                tracing::warn!(limit = ?CHAT_LIMIT, "a typed message was never finished");
-            }
-        });
+        if person.chats.try_send(reader).is_err() {
+            tracing::warn!(limit = CHATS, "too many messages are being written at once; one was ignored");
+        }
     }
 
     /// Resolves when nobody has been here for long enough.
@@ -145,8 +202,8 @@ impl People {
     }
 
     fn show_present(&self) {
-        let identities = self.here.keys().map(|identity| identity.as_str().to_owned());
-        self.present.send_replace(identities.collect());
+        let guests = self.here.values().map(|person| person.guest.clone()).collect();
+        self.present.send_replace(Presence { guests, greeted: self.greeter.greeted() });
     }
 }
 
@@ -163,22 +220,42 @@ async fn listen(mut stream: NativeAudioStream, lane: LaneInput, closed: Cancella
     }
 }
 
-/// Reads what a person writes, up to a limit.
-async fn read_chat(mut reader: TextStreamReader, session: Handle, guest: Guest) {
+/// Reads what one person writes, message after message.
+async fn read_chats(mut messages: mpsc::Receiver<TextStreamReader>, session: Handle, guest: Guest) {
+    while let Some(reader) = messages.recv().await {
+        match timeout(CHAT_LIMIT, read_chat(reader)).await {
+            // A session that has ended answers nobody.
+            Ok(Message::Text(text)) => drop(session.typed(guest.clone(), text).await),
+            Ok(Message::TooLong) => drop(session.announce(TOO_LONG.to_owned()).await),
+            Ok(Message::Nothing) => {}
+            Err(_) => tracing::warn!(limit = ?CHAT_LIMIT, "a typed message was never finished"),
+        }
+    }
+}
+
+enum Message {
+    Text(String),
+    TooLong,
+    Nothing,
+}
+
+async fn read_chat(mut reader: TextStreamReader) -> Message {
     let mut text = String::new();
     while let Some(piece) = reader.next().await {
         match piece {
             Ok(piece) => text.push_str(&piece),
-            Err(error) => return tracing::warn!(%error, "a typed message broke off"),
+            Err(error) => {
+                tracing::warn!(%error, "a typed message broke off");
+                return Message::Nothing;
+            }
         }
-        if text.len() > LONGEST_CHAT {
-            return tracing::warn!(limit = LONGEST_CHAT, "a typed message is too long and was ignored");
+        if text.len() > LONGEST_TEXT {
+            return Message::TooLong;
         }
     }
-    let text = text.trim();
-    if !text.is_empty() {
-        // A session that has ended answers nobody.
-        let _ = session.typed(guest, text.to_owned()).await;
+    match text.trim() {
+        "" => Message::Nothing,
+        text => Message::Text(text.to_owned()),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aether_bus::{Bus, TurnLog, TurnLogOptions};
 use aether_livekit::worker::WorkerState;
-use aether_livekit::{RoomAdmin, Worker, WorkerOptions};
+use aether_livekit::{Worker, WorkerOptions};
 use aether_proto::InstanceId;
 use aether_store::Rooms;
 use aether_telemetry::{Health, HttpServer, PartHealth, http_router};
@@ -16,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::jobs::Jobs;
 use crate::options::Options;
-use crate::reconciler::Reconciler;
 use crate::{Settings, ears, visit};
 
 const NAME: &str = "agent";
@@ -37,9 +36,10 @@ pub enum Error {
     #[error(transparent)]
     Worker(#[from] aether_livekit::worker::Error),
     #[error(transparent)]
-    Admin(#[from] aether_livekit::AdminError),
-    #[error(transparent)]
     Http(#[from] aether_telemetry::ServeError),
+    /// It lives in this process and nothing can bring it back there: whoever started the process starts it again.
+    #[error("the LiveKit library has panicked, and every room of this process with it")]
+    LibraryFailed,
 }
 
 /// What the process works with. Servers that are away are waited for later.
@@ -91,7 +91,8 @@ impl Service {
             let Some(ears) = shutdown.run_until_cancelled(ears::load(&options.ears, &speech)).await else {
                 return Ok(());
             };
-            let parts = visit::Parts { bus: bus.clone(), turn_log, ears };
+            let library_failed = CancellationToken::new();
+            let parts = visit::Parts { bus: bus.clone(), turn_log, ears, library_failed };
             take_rooms(options, parts, rooms.clone(), &livekit, shutdown.clone()).await
         };
         tokio::select! {
@@ -119,18 +120,13 @@ async fn take_rooms(
         drain_timeout: DRAIN_TIMEOUT,
     })?;
     let state = worker.state();
-    let reconciler = Reconciler {
-        admin: RoomAdmin::new(&options.livekit_url, &options.livekit_key)?,
-        rooms: rooms.clone(),
-        tenant: options.identity.tenant.clone(),
-    };
-    let is_sent_everywhere = options.agent_name.is_empty();
     let holder = format!("{NAME}/{}", InstanceId::generate());
+    let library_failed = parts.library_failed.clone();
     let jobs = Jobs::new(Arc::new(options), parts, rooms, &holder);
     tokio::select! {
         () = Box::pin(worker.run(jobs, shutdown)) => Ok(()),
-        never = watch_worker(state.clone(), livekit) => match never {},
-        never = reconciler.run(state), if is_sent_everywhere => match never {},
+        () = library_failed.cancelled() => Err(Error::LibraryFailed),
+        never = watch_worker(state, livekit) => match never {},
     }
 }
 

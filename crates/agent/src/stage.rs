@@ -10,9 +10,10 @@ use aether_livekit::{
     AudioFrame, DataPacket, LocalAudioTrack, LocalParticipant, NativeAudioSource, ParticipantIdentity,
     StreamTextOptions, TextStreamWriter, TrackPublishOptions, TrackSid, Transcription, TranscriptionSegment,
 };
-use aether_proto::ClientEvent;
+use aether_proto::{AgentState, ClientEvent};
 use aether_turn::floor::Phase;
 use aether_voice::media::{Caption, Gone, MediaEnd, Pending, SAMPLE_RATE_HZ};
+use aether_voice::session::agent_state;
 use tokio::sync::Mutex;
 
 /// Audio that may wait in the library: the most that is still heard after a stop.
@@ -55,8 +56,13 @@ impl Stage {
         microphones.insert(identity.as_str().to_owned(), track);
     }
 
-    pub(crate) async fn set_state(&self, state: &str) {
-        let attributes = HashMap::from([(AGENT_STATE_ATTRIBUTE.to_owned(), state.to_owned())]);
+    pub(crate) fn forget_microphone(&self, identity: &ParticipantIdentity) {
+        let mut microphones = self.microphones.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        microphones.remove(identity.as_str());
+    }
+
+    pub(crate) async fn set_state(&self, state: AgentState) {
+        let attributes = HashMap::from([(AGENT_STATE_ATTRIBUTE.to_owned(), state.as_str_name().to_lowercase())]);
         report("show its state", self.local.set_attributes(attributes).await);
     }
 
@@ -138,11 +144,7 @@ impl MediaEnd for Stage {
     }
 
     fn phase(&self, phase: Phase) -> Pending<'_, ()> {
-        Box::pin(self.set_state(match phase {
-            Phase::Listening => "listening",
-            Phase::Thinking => "thinking",
-            Phase::Speaking => "speaking",
-        }))
+        Box::pin(self.set_state(agent_state(phase)))
     }
 
     fn event<'a>(&'a self, event: &'a ClientEvent) -> Pending<'a, ()> {

@@ -1,4 +1,5 @@
-//! The stay in one room: join, greet once, listen to everybody, leave when the last person has gone.
+//! The stay in one room: join, greet, listen to everybody, leave when the last person has gone. Where another agent was lost,
+//! its session goes on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,15 +7,18 @@ use std::time::Duration;
 use aether_bus::{Bus, Context, TurnLog};
 use aether_livekit::well_known::{CHAT_TOPIC, PERSON_ATTRIBUTE};
 use aether_livekit::worker::JobContext;
-use aether_livekit::{RemoteParticipant, RemoteTrack, RoomEvent, RoomOptions, TrackSource};
-use aether_proto::{PersonId, RoomName, SessionId, TenantId};
+use aether_livekit::{DisconnectReason, RemoteParticipant, RemoteTrack, RoomEvent, RoomOptions, TrackSource};
+use aether_proto::{AgentState, PersonId, RoomName, SessionId, TenantId};
+use aether_store::RoomState;
 use aether_turn::floor::Phase;
 use aether_voice::lane::Ears;
 use aether_voice::media::Participant;
-use aether_voice::session::{self, Guest, Handle};
+use aether_voice::session::{self, Guest, Handle, Manners, OpenTurn};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use crate::control::{Control, Host};
+use crate::greeting::Greeter;
 use crate::lease::Keeper;
 use crate::options::Options;
 use crate::people::{People, is_person};
@@ -29,6 +33,8 @@ pub(crate) struct Parts {
     pub bus: Bus,
     pub turn_log: TurnLog,
     pub ears: Ears,
+    /// Cancelled when the LiveKit library has failed: this process can hold no room any more.
+    pub library_failed: CancellationToken,
 }
 
 pub(crate) struct Visit<'a> {
@@ -36,13 +42,16 @@ pub(crate) struct Visit<'a> {
     pub parts: &'a Parts,
     pub tenant: TenantId,
     pub room: RoomName,
-    pub greeting: Option<String>,
+    /// Another agent was here before, and was lost.
+    pub is_returning: bool,
     pub keeper: Keeper,
+    pub control: Control,
 }
 
 impl Visit<'_> {
     pub(crate) async fn run(self, job: JobContext) -> Result<(), aether_livekit::Error> {
-        let session = SessionId::generate();
+        let inherited = self.keeper.inherited().and_then(|state| state.session);
+        let session = inherited.unwrap_or_else(SessionId::generate);
         let span = tracing::info_span!("visit", room = %self.room, tenant = %self.tenant, %session);
         Box::pin(self.stay(job, session)).instrument(span).await
     }
@@ -50,7 +59,7 @@ impl Visit<'_> {
     async fn stay(self, job: JobContext, session: SessionId) -> Result<(), aether_livekit::Error> {
         let (room, mut events) = job.connect(RoomOptions::default()).await?;
         let stage = Arc::new(Stage::open(room.local_participant().clone()).await?);
-        stage.set_state("initializing").await;
+        stage.set_state(AgentState::Initializing).await;
 
         let stop = CancellationToken::new();
         let _stop_on_drop = stop.clone().drop_guard();
@@ -64,17 +73,32 @@ impl Visit<'_> {
             stage.clone(),
             stop.clone(),
         );
-        let mut people = People::new(handle.clone(), stage, self.greeting.clone());
-        for participant in room.remote_participants().into_values() {
-            people.arrived(&participant, self.guest(&participant)).await;
+        let present: Vec<_> = room.remote_participants().into_values().collect();
+        let mut people = People::new(handle.clone(), stage, self.greeter(&present));
+        let leave = CancellationToken::new();
+        self.control.is_hosted_by(Host {
+            id: session,
+            session: handle.clone(),
+            present: people.present(),
+            leave: leave.clone(),
+        });
+        for participant in &present {
+            people.arrived(participant, self.guest(participant)).await;
         }
-        tracing::info!("in the room");
+        if self.is_returning {
+            people.come_back(self.keeper.inherited().and_then(unanswered)).await;
+        }
+        tracing::info!(returning = self.is_returning, "in the room");
 
-        self.keeper.publish(&handle, people.present());
+        let publishing = self.keeper.publish(session, &handle, people.present());
         loop {
             // Each arm only receives.
             tokio::select! {
                 event = events.recv() => match event {
+                    Some(RoomEvent::Disconnected { reason: DisconnectReason::LibraryFailed }) => {
+                        self.parts.library_failed.cancel();
+                        break;
+                    }
                     None | Some(RoomEvent::Disconnected { .. }) => break,
                     Some(event) => self.happened(event, &mut people).await,
                 },
@@ -83,6 +107,7 @@ impl Visit<'_> {
                     break;
                 }
                 () = job.terminated.cancelled() => break,
+                () = leave.cancelled() => break,
                 () = self.keeper.lost() => break,
                 // The session ended by itself: the room takes no more sound.
                 _ = &mut running => {
@@ -99,6 +124,11 @@ impl Visit<'_> {
         stop.cancel();
         // The session closes its turn in the log before the room is left. A panic in it is in the log already.
         let _ = running.await;
+        // What is published last is how the session ended.
+        let _ = publishing.await;
+        if job.draining.is_cancelled() && people.are_here() {
+            self.keeper.hand_on();
+        }
         room.close().await;
         tracing::info!("left the room");
         Ok(())
@@ -111,7 +141,19 @@ impl Visit<'_> {
             voice: String::new(),
             lane: self.options.lane.clone(),
             policy: self.options.policy.clone(),
+            manners: self.keeper.inherited().map(manners).unwrap_or_default(),
         }
+    }
+
+    /// Whoever is here when the agent comes back was greeted, even if nobody knows by whom.
+    fn greeter(&self, present: &[RemoteParticipant]) -> Greeter {
+        let greeted = self.keeper.inherited().into_iter().flat_map(|state| &state.greeted);
+        let mut greeter = Greeter::new(greeted.filter_map(|person| PersonId::new(person.as_str()).ok()));
+        if self.is_returning && self.keeper.inherited().is_none() {
+            let guests = present.iter().filter(|one| is_person(one.kind())).filter_map(|one| self.guest(one));
+            guests.for_each(|guest| greeter.knows(guest.person));
+        }
+        greeter
     }
 
     async fn happened(&self, event: RoomEvent, people: &mut People) {
@@ -119,7 +161,7 @@ impl Visit<'_> {
             RoomEvent::ParticipantConnected(participant) => {
                 people.arrived(&participant, self.guest(&participant)).await;
             }
-            RoomEvent::ParticipantDisconnected(participant) => people.left(participant.identity()),
+            RoomEvent::ParticipantDisconnected(participant) => people.left(participant.identity()).await,
             RoomEvent::TrackSubscribed { track: RemoteTrack::Audio(track), publication, participant }
                 if publication.source() == TrackSource::Microphone && is_person(participant.kind()) =>
             {
@@ -147,8 +189,22 @@ impl Visit<'_> {
             (None, Some(owner)) => owner.clone(),
             (None, None) => PersonId::new(identity.clone()).ok()?,
         };
-        Some(Guest { participant: Participant { identity, name: participant.name() }, person })
+        // LiveKit's tools name somebody after their identity when they are given no name.
+        let name = Some(participant.name()).filter(|name| *name != identity).unwrap_or_default();
+        Some(Guest { participant: Participant { identity, name }, person })
     }
+}
+
+const fn manners(state: &RoomState) -> Manners {
+    Manners { muted: state.muted, off_the_record: state.off_the_record }
+}
+
+/// What the agent before was answering when it was lost.
+fn unanswered(state: &RoomState) -> Option<OpenTurn> {
+    let open = state.open_turn.clone()?;
+    let participant = Participant { identity: open.identity, name: open.person_name };
+    let person = PersonId::new(open.person).ok()?;
+    Some(OpenTurn { turn: open.turn, guest: Guest { participant, person }, words: open.words })
 }
 
 /// Waits until the agent has said what it is saying.

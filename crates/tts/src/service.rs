@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aether_bus::{Bus, ServiceOptions};
-use aether_proto::subject;
+use aether_proto::{ReadyReply, ReadyRequest, subject};
 use aether_telemetry::{Health, HttpServer, ServeError, http_router};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -67,9 +67,9 @@ impl Service {
         let nats = health.part("nats");
         let voice = VoiceHealth { voice: health.part("voice"), espeak: health.part("espeak") };
         let (loaded, synthesiser) = watch::channel(None);
-        let router = http_router(health).merge(http::router(synthesiser));
+        let router = http_router(health.clone()).merge(http::router(synthesiser));
         let serve = async { Ok(http.run(router, shutdown.clone()).await?) };
-        let speak = speak(&bus, &options, &voice, &loaded, &shutdown);
+        let speak = speak(&bus, &options, (&health, &voice), &loaded, &shutdown);
         tokio::select! {
             // Both end with `shutdown`, each after what it has begun; the first to fail ends the other.
             result = async { tokio::try_join!(serve, speak) } => result.map(|((), ())| ()),
@@ -82,12 +82,14 @@ impl Service {
 async fn speak(
     bus: &Bus,
     options: &Arc<Options>,
-    health: &VoiceHealth,
+    (health, voice_health): (&Health, &VoiceHealth),
     loaded: &watch::Sender<Option<Synthesiser>>,
     shutdown: &CancellationToken,
 ) -> Result<(), Error> {
-    let Some(voice) = shutdown.run_until_cancelled(voice_part::load(options, health)).await else { return Ok(()) };
-    let synthesiser = Synthesiser::new(&options.voice, voice, health.espeak.clone(), options.max_calls);
+    let Some(voice) = shutdown.run_until_cancelled(voice_part::load(options, voice_health)).await else {
+        return Ok(());
+    };
+    let synthesiser = Synthesiser::new(&options.voice, voice, voice_health.espeak.clone(), options.max_calls);
     loaded.send_replace(Some(synthesiser.clone()));
     let description = ServiceOptions {
         name: NAME.to_owned(),
@@ -95,8 +97,13 @@ async fn speak(
         description: format!("speaks texts with the voice {}", options.voice),
         max_calls: options.max_calls,
     };
+    let health = health.clone();
     let running = bus
         .service(description)
+        .request(subject::TTS_READY, move |_, _: ReadyRequest| {
+            let report = health.report();
+            std::future::ready(Ok(ReadyReply { ready: report.ready, waiting_for: report.waiting_for }))
+        })
         .call(subject::TTS_REQUEST, move |call| bus_call::speak(synthesiser.clone(), call))
         .start()
         .await?;

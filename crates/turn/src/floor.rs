@@ -11,10 +11,17 @@
 //!
 //! While the room is listening, a draft opens the next turn early and later ones update it: brain may recall and prefill,
 //! nothing is audible or durable until the commit. At most one generation is alive at any time.
+//!
+//! What must not cut in waits for the floor: what the agent wants to say by itself, and words that were written while
+//! somebody else was being answered, or while spoken ones were still being understood. So words are answered in the order
+//! in which they were said.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::Generation;
+
+/// What may wait for the floor. Beyond it the agent keeps its own words to itself, and people's words no longer wait.
+const MOST_WAITING: usize = 16;
 
 /// Which lane of the room; the shell's number for one participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,13 +47,27 @@ pub enum Event {
     Withdrawn {
         lane: LaneId,
     },
-    /// A participant has finished saying this, by voice or by typing.
+    /// A participant has finished saying this.
     Said {
         lane: LaneId,
         text: String,
     },
-    /// The agent is to say this by itself: a greeting, an apology, an operator's words.
+    /// A participant has written this.
+    Wrote {
+        lane: LaneId,
+        text: String,
+    },
+    /// A participant said this before, and never got an answer. It waits for the floor, unless somebody speaks first.
+    Asked {
+        lane: LaneId,
+        text: String,
+    },
+    /// The agent is to say this by itself, now or not at all: an apology, an operator's words.
     Say {
+        text: String,
+    },
+    /// The agent is to say this by itself as soon as nobody else has the floor: a greeting, news.
+    Announce {
         text: String,
     },
     /// The first audible frame of this answer was handed to the room.
@@ -99,7 +120,7 @@ pub enum Effect {
     /// The open turn's words so far are these.
     Update { generation: Generation, text: String },
     /// The turn is real: these are the person's words. Opens the turn if no `Open` of this generation came before.
-    Commit { generation: Generation, lane: LaneId, text: String },
+    Commit { generation: Generation, lane: LaneId, text: String, written: bool },
     /// Synthesise and play this text without asking brain.
     Speak { generation: Generation, text: String },
     /// Stop everything of this generation, audio first.
@@ -138,16 +159,28 @@ enum State {
     Resuming,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Waiting {
+    Written { lane: LaneId, text: String },
+    Asked { lane: LaneId, text: String },
+    Own { text: String },
+}
+
 /// The machine of one room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Floor {
     state: State,
     /// Of the turn that is being drafted, thought about or spoken; of the last one while listening without a draft.
     generation: Generation,
+    /// Whose words that turn answers; `None` for what the agent says by itself.
+    answered: Option<LaneId>,
     /// Counts armed deadlines; only the newest counts.
     armed: Generation,
     /// Lanes whose voice is heard right now.
     voices: BTreeSet<LaneId>,
+    /// Lanes whose voice began, and of which it is not known yet what was said.
+    unfinished: BTreeSet<LaneId>,
+    waiting: VecDeque<Waiting>,
 }
 
 impl Default for Floor {
@@ -161,8 +194,11 @@ impl Floor {
         Self {
             state: State::Listening { draft: None },
             generation: Generation::default(),
+            answered: None,
             armed: Generation::default(),
             voices: BTreeSet::new(),
+            unfinished: BTreeSet::new(),
+            waiting: VecDeque::new(),
         }
     }
 
@@ -175,17 +211,36 @@ impl Floor {
     }
 
     pub fn next(&mut self, event: Event) -> Vec<Effect> {
+        let mut effects = self.decide(event);
+        // What went wrong is apologised for before anything else is said.
+        let failed = |effect: &Effect| {
+            matches!(effect, Effect::Fail { .. } | Effect::Cancel { reason: CancelReason::TimedOut, .. })
+        };
+        if !effects.iter().any(failed) {
+            effects.extend(self.take_up_what_waits());
+        }
+        effects
+    }
+
+    fn decide(&mut self, event: Event) -> Vec<Effect> {
         match event {
             Event::Began { lane } => self.began(lane),
             Event::Ended { lane } => self.ended(lane),
             Event::Draft { lane, text } => self.draft(lane, text),
             Event::Withdrawn { lane } => self.withdrawn(lane),
             Event::Said { lane, text } => self.said(lane, text),
+            Event::Wrote { lane, text } => self.wrote(lane, text),
+            Event::Asked { lane, text } => self.wait(Waiting::Asked { lane, text }),
             Event::Say { text } => self.say(text),
+            Event::Announce { text } => self.wait(Waiting::Own { text }),
             Event::AudioStarted { generation } if generation == self.generation => self.audio_started(),
             Event::Drained { generation } if generation == self.generation => self.drained(),
             Event::Failed { generation } if generation == self.generation => self.failed(),
-            Event::Interrupt => self.interrupt(CancelReason::Interrupted),
+            Event::Interrupt => {
+                // Whoever asks for silence does not want to hear what comes next.
+                self.waiting.retain(|waiting| matches!(waiting, Waiting::Written { .. }));
+                self.interrupt(CancelReason::Interrupted)
+            }
             Event::DeadlineReached { deadline, armed } if armed == self.armed => self.deadline_reached(deadline),
             // Stale.
             Event::AudioStarted { .. }
@@ -196,6 +251,7 @@ impl Floor {
     }
 
     fn began(&mut self, lane: LaneId) -> Vec<Effect> {
+        self.unfinished.insert(lane);
         if !self.voices.insert(lane) || self.voices.len() > 1 {
             return Vec::new();
         }
@@ -244,6 +300,7 @@ impl Floor {
     }
 
     fn withdrawn(&mut self, lane: LaneId) -> Vec<Effect> {
+        self.unfinished.remove(&lane);
         if self.state != (State::Listening { draft: Some(lane) }) {
             return Vec::new();
         }
@@ -252,24 +309,89 @@ impl Floor {
     }
 
     fn said(&mut self, lane: LaneId, text: String) -> Vec<Effect> {
+        self.unfinished.remove(&lane);
+        // Whoever speaks now has gone on from what was left unanswered.
+        self.waiting.retain(|waiting| !matches!(waiting, Waiting::Asked { .. }));
         let mut effects = Vec::new();
         if self.state != (State::Listening { draft: Some(lane) }) {
             effects = self.interrupt(CancelReason::Interrupted);
             self.generation = self.generation.following();
         }
-        self.state = State::Thinking;
-        effects.push(Effect::Commit { generation: self.generation, lane, text });
+        effects.push(self.commit(lane, text, false));
         effects.push(self.arm_while_thinking());
         effects
+    }
+
+    /// Writing does not cut in on the answer to somebody else, nor overtake what was spoken before.
+    fn wrote(&mut self, lane: LaneId, text: String) -> Vec<Effect> {
+        let others_wait = self.waiting.iter().any(|waiting| matches!(waiting, Waiting::Written { .. }));
+        let waits = match self.state {
+            State::Listening { .. } => others_wait || self.is_understanding(),
+            _ => others_wait || self.answered.is_some_and(|answered| answered != lane),
+        };
+        if waits && self.waiting.len() < MOST_WAITING {
+            return self.wait(Waiting::Written { lane, text });
+        }
+        let mut effects = self.interrupt(CancelReason::Interrupted);
+        effects.extend(self.answer_writing(lane, text));
+        effects
+    }
+
+    fn answer_writing(&mut self, lane: LaneId, text: String) -> Vec<Effect> {
+        self.generation = self.generation.following();
+        let commit = self.commit(lane, text, true);
+        // A voice that was there before is no answer to what was written.
+        vec![commit, self.arm(Deadline::Answer)]
+    }
+
+    fn commit(&mut self, lane: LaneId, text: String, written: bool) -> Effect {
+        self.state = State::Thinking;
+        self.answered = Some(lane);
+        Effect::Commit { generation: self.generation, lane, text, written }
     }
 
     fn say(&mut self, text: String) -> Vec<Effect> {
         if self.state != (State::Listening { draft: None }) {
             return vec![Effect::Busy];
         }
+        self.speak(text)
+    }
+
+    fn speak(&mut self, text: String) -> Vec<Effect> {
         self.generation = self.generation.following();
         self.state = State::Thinking;
+        self.answered = None;
         vec![Effect::Speak { generation: self.generation, text }, self.arm_while_thinking()]
+    }
+
+    fn wait(&mut self, waiting: Waiting) -> Vec<Effect> {
+        if self.waiting.len() < MOST_WAITING {
+            self.waiting.push_back(waiting);
+        }
+        Vec::new()
+    }
+
+    /// Everybody is silent, and what somebody said is still being transcribed.
+    fn is_understanding(&self) -> bool {
+        self.voices.is_empty() && !self.unfinished.is_empty()
+    }
+
+    /// The first of what waits that may have the floor now. What is written needs no silence.
+    fn take_up_what_waits(&mut self) -> Vec<Effect> {
+        if self.state != (State::Listening { draft: None }) || self.is_understanding() {
+            return Vec::new();
+        }
+        let silent = self.voices.is_empty();
+        let next = self.waiting.iter().position(|waiting| silent || matches!(waiting, Waiting::Written { .. }));
+        match next.and_then(|next| self.waiting.remove(next)) {
+            None => Vec::new(),
+            Some(Waiting::Written { lane, text }) => self.answer_writing(lane, text),
+            Some(Waiting::Own { text }) => self.speak(text),
+            Some(Waiting::Asked { lane, text }) => {
+                self.generation = self.generation.following();
+                vec![self.commit(lane, text, false), self.arm_while_thinking()]
+            }
+        }
     }
 
     fn audio_started(&mut self) -> Vec<Effect> {

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use aether_bus::{Bus, Call, CallOptions, Context, Error, Frame};
 use aether_proto::{
-    BrainInput, BrainOutput, Commit, Done, ErrorCode, Open, Update, brain_input, brain_output, subject,
+    BrainInput, BrainOutput, Commit, Done, ErrorCode, Open, Status, ToolResult, Update, brain_input, brain_output,
+    subject,
 };
 use aether_turn::Generation;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::chunker::{Chunk, Chunker};
+use crate::journal::shown_part;
 use crate::playout::{Item, Playout};
 use crate::speaker::{Speaker, Spoken};
 
@@ -20,13 +22,15 @@ const FLUSH_AFTER: Duration = Duration::from_millis(400);
 const BRAIN_IDLE: Duration = Duration::from_secs(30);
 /// What fails so soon after the commit was not the model.
 const AT_ONCE: Duration = Duration::from_millis(500);
+/// The status that comes with a sentence to say.
+const LOOKING: &str = "looking";
 /// An answer's chunks ahead of the synthesis.
 const CHUNKS_AHEAD: usize = 32;
 
 /// What to answer.
 pub(crate) enum Source {
     /// Brain is asked; the turn is real once the final text comes. A dropped sender means that it never will be.
-    Ask { open: Open, words: mpsc::Receiver<Update>, commit: oneshot::Receiver<Commit> },
+    Ask { open: Box<Open>, words: mpsc::Receiver<Update>, commit: oneshot::Receiver<Commit> },
     /// This text is said as it is.
     Text(String),
 }
@@ -39,8 +43,19 @@ pub(crate) enum Event {
         delta: String,
     },
     Status {
+        generation: Generation,
         code: String,
         message: String,
+    },
+    /// One of brain's own tools has run.
+    ToolResult {
+        generation: Generation,
+        result: ToolResult,
+    },
+    /// From here on the answer is shown and not heard.
+    Voiceless {
+        generation: Generation,
+        reason: String,
     },
     /// All text has come; the playout reports when it has been heard.
     Finished {
@@ -64,8 +79,6 @@ pub(crate) struct Timings {
     pub synthesis: Option<Duration>,
     /// What brain measured on its side.
     pub brain: Option<Done>,
-    /// Part of the answer could not be spoken, for this reason.
-    pub voiceless: Option<String>,
 }
 
 pub(crate) struct Answer {
@@ -81,18 +94,12 @@ impl Answer {
     /// Runs to the end of the text and its synthesis. Dropping the future cancels every call under way.
     pub(crate) async fn run(self, source: Source) {
         let (chunks, chunks_in) = mpsc::channel(CHUNKS_AHEAD);
-        let speaker = Speaker::new(
-            self.bus.clone(),
-            self.context.clone(),
-            self.voice.clone(),
-            self.generation,
-            self.playout.clone(),
-        );
+        let speaker = Speaker::new(&self);
         let text = self.text(source, chunks);
         let (outcome, spoken) = tokio::join!(text, speaker.run(chunks_in));
         let generation = self.generation;
         let event = match outcome {
-            Ok(Some(timings)) => Event::Finished { generation, timings: timings.with(spoken) },
+            Ok(Some(timings)) => Event::Finished { generation, timings: timings.with(&spoken) },
             Ok(None) => return,
             Err(error) => Event::Failed { generation, error },
         };
@@ -108,10 +115,10 @@ impl Answer {
                 let mut timings = Timings { committed: Some(Instant::now()), ..Timings::default() };
                 let mut chunker = Chunker::new();
                 self.take(&text, &mut chunker, &chunks, &mut timings).await;
-                self.flush(&mut chunker, &chunks).await;
+                speak(&chunks, chunker.flush()).await;
                 Ok(Some(timings))
             }
-            Source::Ask { open, words, commit } => self.ask(open, words, commit, chunks).await,
+            Source::Ask { open, words, commit } => self.ask(*open, words, commit, chunks).await,
         }
     }
 
@@ -173,7 +180,7 @@ impl Answer {
                 true => match timeout(FLUSH_AFTER, call.next()).await {
                     Ok(frame) => frame?,
                     Err(_) => {
-                        self.flush(&mut chunker, chunks).await;
+                        speak(chunks, chunker.pause()).await;
                         continue;
                     }
                 },
@@ -184,16 +191,24 @@ impl Answer {
                 brain_output::Output::TextChunk(chunk) => {
                     self.take(&chunk.text, &mut chunker, chunks, timings).await;
                 }
-                brain_output::Output::Status(status) => {
-                    self.tell(Event::Status { code: status.code, message: status.message }).await;
+                brain_output::Output::Status(Status { code, message }) => {
+                    // Said while the person waits, and no part of the answer.
+                    if code == LOOKING {
+                        speak(chunks, chunker.aside(&message)).await;
+                    }
+                    self.tell(Event::Status { generation: self.generation, code, message }).await;
+                }
+                brain_output::Output::ToolResult(result) => {
+                    self.tell(Event::ToolResult { generation: self.generation, result }).await;
                 }
                 brain_output::Output::Done(done) => timings.brain = Some(done),
                 // Counted by brain.
                 brain_output::Output::Usage(_) => {}
-                brain_output::Output::ToolCall(_) | brain_output::Output::ToolResult(_) => {}
+                // Only for callers that bring tools of their own.
+                brain_output::Output::ToolCall(_) => {}
             }
         }
-        self.flush(&mut chunker, chunks).await;
+        speak(chunks, chunker.flush()).await;
         Ok(())
     }
 
@@ -202,22 +217,25 @@ impl Answer {
             return;
         }
         timings.first_token.get_or_insert_with(Instant::now);
-        self.tell(Event::Text { generation: self.generation, delta: delta.to_owned() }).await;
-        for chunk in chunker.push(delta) {
-            // The speaker ends only with this answer.
-            let _ = chunks.send(chunk).await;
+        let mut rest = delta;
+        while !rest.is_empty() {
+            let (part, later) = rest.split_at(shown_part(rest).len());
+            self.tell(Event::Text { generation: self.generation, delta: part.to_owned() }).await;
+            rest = later;
         }
-    }
-
-    async fn flush(&self, chunker: &mut Chunker, chunks: &mpsc::Sender<Chunk>) {
-        if let Some(chunk) = chunker.flush() {
-            let _ = chunks.send(chunk).await;
-        }
+        speak(chunks, chunker.push(delta)).await;
     }
 
     async fn tell(&self, event: Event) {
         // A session that is gone has cancelled this answer already.
         let _ = self.events.send(event).await;
+    }
+}
+
+async fn speak(speaker: &mpsc::Sender<Chunk>, chunks: impl IntoIterator<Item = Chunk>) {
+    for chunk in chunks {
+        // The speaker ends only with this answer.
+        let _ = speaker.send(chunk).await;
     }
 }
 
@@ -242,13 +260,7 @@ async fn follow(
 }
 
 impl Timings {
-    fn with(self, spoken: Spoken) -> Self {
-        Self {
-            first_chunk: spoken.first_chunk,
-            first_pcm: spoken.first_pcm,
-            synthesis: spoken.synthesis,
-            voiceless: spoken.voiceless.map(|error| error.to_string()),
-            ..self
-        }
+    fn with(self, spoken: &Spoken) -> Self {
+        Self { first_chunk: spoken.first_chunk, first_pcm: spoken.first_pcm, synthesis: spoken.synthesis, ..self }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The session decides in microseconds; the bus and the room may take milliseconds. One task per kind keeps the order.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aether_bus::{Bus, Context, TurnLog};
@@ -15,10 +15,17 @@ use tracing::{Instrument, Span};
 use crate::media::{Caption, MediaEnd};
 use crate::turn::unix_us;
 
+/// The most text in one client event, in bytes: places such as LiveKit's rooms carry packets of some 15 kB.
+pub(crate) const MOST_SHOWN: usize = 4 << 10;
 /// How long the end of a session waits for its log.
 const SETTLE: Duration = Duration::from_secs(3);
 /// More than any turn makes while the bus stands still for a second.
 const QUEUE: usize = 1024;
+
+/// As much of a text as fits into a client event.
+pub(crate) fn shown_part(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MOST_SHOWN)]
+}
 
 /// An entry for the turn log, and who waits until it can't be lost any more.
 struct Entry {
@@ -48,6 +55,8 @@ pub(crate) struct Journal {
     entries: mpsc::Sender<Written>,
     shown: mpsc::Sender<Shown>,
     room: RoomName,
+    /// Ids of the persons in the room.
+    people: Arc<Mutex<Vec<String>>>,
 }
 
 impl Journal {
@@ -56,7 +65,7 @@ impl Journal {
         let (shown, shown_in) = mpsc::channel(QUEUE);
         tokio::spawn(keep(turn_log, entries_in));
         tokio::spawn(show(bus, media, room.clone(), shown_in));
-        Self { entries, shown, room }
+        Self { entries, shown, room, people: Arc::default() }
     }
 
     /// Writes an entry that must not be lost. The receiver resolves once it is safe (stored, or spooled to disk), or fails
@@ -76,10 +85,15 @@ impl Journal {
             session_id: context.session.map(|session| session.to_string()).unwrap_or_default(),
             turn_id: turn_id.to_owned(),
             at_unix_us: unix_us(),
-            people: Vec::new(),
+            people: self.people().clone(),
             event: Some(event),
         };
         self.show(Shown::Event(context.clone(), Box::new(event), span.clone()));
+    }
+
+    /// From now on these persons are concerned by what happens.
+    pub(crate) fn set_people(&self, people: Vec<String>) {
+        *self.people() = people;
     }
 
     /// Waits until everything that was written and shown so far has gone where it should, or can't: at most [`SETTLE`].
@@ -102,6 +116,10 @@ impl Journal {
 
     pub(crate) fn phase(&self, phase: Phase) {
         self.show(Shown::Phase(phase));
+    }
+
+    fn people(&self) -> MutexGuard<'_, Vec<String>> {
+        self.people.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn show(&self, shown: Shown) {

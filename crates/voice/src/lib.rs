@@ -2,8 +2,8 @@
 //!
 //! [`session::start`] runs one conversation in one place. Each participant gets a [`lane`] (frames → voice activity →
 //! transcript); the session drives the [floor](aether_turn::floor) with what the lanes report; a turn becomes an answer
-//! (`answer.rs`: brain → [`chunker`] → `speaker.rs`: tts) and is heard through the [`playout`]. [`media`] is all that the
-//! path knows about the place where people are.
+//! (`answer.rs`: brain → `script.rs`, what is said of it → [`chunker`] → `speaker.rs`: tts) and is heard through the
+//! [`playout`]. [`media`] is all that the path knows about the place where people are.
 //!
 //! It never decides by itself when somebody is done or may be interrupted: that is `aether-turn`. It never waits for the
 //! bus or the room on its own path: that is `journal.rs`. Start with [`session`].
@@ -14,6 +14,7 @@ mod journal;
 pub mod lane;
 pub mod media;
 pub mod playout;
+mod script;
 pub mod session;
 mod speaker;
 mod turn;

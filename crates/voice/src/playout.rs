@@ -62,6 +62,7 @@ struct Shared {
     /// Everything of this generation and before is silent.
     stopped: AtomicU32,
     ducked: AtomicBool,
+    muted: AtomicBool,
 }
 
 impl Playout {
@@ -87,6 +88,15 @@ impl Playout {
 
     pub fn set_ducked(&self, ducked: bool) {
         self.shared.ducked.store(ducked, Ordering::Release);
+    }
+
+    /// Nothing is heard any more, and answers come to their end at once.
+    pub fn set_muted(&self, muted: bool) {
+        self.shared.muted.store(muted, Ordering::Release);
+    }
+
+    pub fn is_muted(&self) -> bool {
+        self.shared.muted.load(Ordering::Acquire)
     }
 
     fn is_stopped(&self, generation: Generation) -> bool {
@@ -118,7 +128,9 @@ impl Voice {
                 metrics::counter!(metric::PLAYOUT_STALE).increment(1);
                 continue;
             }
+            let is_muted = self.shared.muted.load(Ordering::Acquire);
             let told = match item {
+                Item::Frame(_) | Item::Heard { .. } if is_muted => true,
                 Item::Frame(samples) => self.play(generation, samples).await,
                 Item::Heard { text_bytes } => self.tell(Event::Heard { generation, text_bytes }).await,
                 Item::End => self.tell(Event::Drained { generation }).await,
@@ -268,6 +280,20 @@ mod tests {
         assert!(played.len() <= 5, "at most the frames under way: {played:?}");
         assert_eq!(played.last(), Some(&100));
         assert!(place.clears.load(Ordering::Acquire) >= 1);
+    }
+
+    #[tokio::test]
+    async fn a_muted_answer_comes_to_its_end_unheard() {
+        let [generation, _] = generations();
+        let place = Arc::new(SteppedPlace::new());
+        let (events_in, mut events) = mpsc::channel(16);
+        let playout = Playout::start(place.clone(), events_in);
+        playout.set_muted(true);
+        for item in [Item::Frame(vec![7; FRAME_SAMPLES]), Item::Heard { text_bytes: 5 }, Item::End] {
+            assert!(playout.push(generation, item).await);
+        }
+        assert_eq!(events.recv().await, Some(Event::Drained { generation }));
+        assert!(place.played().is_empty());
     }
 
     #[tokio::test]

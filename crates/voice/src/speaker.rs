@@ -10,6 +10,7 @@ use aether_turn::Generation;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::answer::{self, Answer};
 use crate::chunker::Chunk;
 use crate::media::{FRAME_SAMPLES, SAMPLE_RATE_HZ};
 use crate::playout::{Item, Playout};
@@ -25,8 +26,8 @@ pub(crate) struct Spoken {
     pub first_pcm: Option<Instant>,
     /// How much of the time between the two tts needed itself.
     pub synthesis: Option<Duration>,
-    /// Why chunks were not spoken: the answer was shown, but not, or not fully, heard.
-    pub voiceless: Option<Error>,
+    /// The answer was shown, but not, or not fully, heard.
+    voiceless: bool,
 }
 
 /// Speaks one answer into the playout.
@@ -36,25 +37,38 @@ pub(crate) struct Speaker {
     voice: String,
     generation: Generation,
     playout: Playout,
+    events: mpsc::Sender<answer::Event>,
     framer: Framer<i16>,
     spoken: Spoken,
 }
 
 impl Speaker {
-    pub(crate) fn new(bus: Bus, context: Context, voice: String, generation: Generation, playout: Playout) -> Self {
-        Self { bus, context, voice, generation, playout, framer: Framer::new(FRAME_SAMPLES), spoken: Spoken::default() }
+    pub(crate) fn new(answer: &Answer) -> Self {
+        Self {
+            bus: answer.bus.clone(),
+            context: answer.context.clone(),
+            voice: answer.voice.clone(),
+            generation: answer.generation,
+            playout: answer.playout.clone(),
+            events: answer.events.clone(),
+            framer: Framer::new(FRAME_SAMPLES),
+            spoken: Spoken::default(),
+        }
     }
 
     /// Speaks chunk after chunk until the sender is dropped. Dropping the future cancels the synthesis that is under way.
     pub(crate) async fn run(mut self, mut chunks: mpsc::Receiver<Chunk>) -> Spoken {
         while let Some(chunk) = chunks.recv().await {
             // A voice that failed twice is away: the rest of the answer is shown, and the person is told so now.
-            if self.spoken.voiceless.is_some() {
+            if self.spoken.voiceless || self.playout.is_muted() {
                 continue;
             }
             if let Err(error) = self.speak(&chunk).await {
                 tracing::warn!(%error, "a part of the answer could not be spoken");
-                self.spoken.voiceless.get_or_insert(error);
+                let reason = error.to_string();
+                self.spoken.voiceless = true;
+                // A session that is gone has cancelled this answer already.
+                let _ = self.events.send(answer::Event::Voiceless { generation: self.generation, reason }).await;
             }
         }
         if let Some(rest) = self.framer.flush() {
@@ -165,7 +179,6 @@ impl<'a> Synthesis<'a> {
     fn mark_passed(&mut self) -> Option<usize> {
         let now_us = self.frames * 10_000;
         let mark = self.marks.pop_front_if(|mark| mark.offset_us <= now_us)?;
-        let heard = self.chunk.range.start + self.trimmed + mark.text_start as usize;
-        Some(heard.min(self.chunk.range.end))
+        Some(self.chunk.written_at(self.trimmed + mark.text_start as usize))
     }
 }

@@ -29,8 +29,16 @@ pub(crate) struct Turn {
     pub words: Option<mpsc::Sender<Update>>,
     /// Taken when the turn is committed.
     pub commit: Option<oneshot::Sender<Commit>>,
+    /// Somebody really said something: clients are told how this ends.
+    pub committed: bool,
     /// The person's words are in the log: this turn must end there too.
-    pub logged: bool,
+    pub on_record: bool,
+    /// As brain was told when the turn was opened.
+    pub off_the_record: bool,
+    /// Answered in writing, to somebody who writes or whom the agent may not speak to: what is shown counts as heard.
+    pub is_read: bool,
+    /// The voice is away: the answer is shown from here on.
+    pub voiceless: bool,
     /// What the answer says so far, and how much of it has been heard.
     pub answer: String,
     pub heard_bytes: usize,
@@ -54,7 +62,11 @@ impl Turn {
             cancel: CancellationToken::new(),
             words: None,
             commit: None,
-            logged: false,
+            committed: false,
+            on_record: false,
+            off_the_record: false,
+            is_read: false,
+            voiceless: false,
             answer: String::new(),
             heard_bytes: 0,
             heard_logged: 0,
@@ -68,7 +80,7 @@ impl Turn {
     }
 
     pub(crate) fn user_committed(&mut self, committed: UserCommitted) -> TurnLogEntry {
-        self.logged = true;
+        self.on_record = true;
         self.entry(turn_log_entry::Step::UserCommitted(committed))
     }
 
@@ -78,6 +90,11 @@ impl Turn {
         self.chunks += 1;
         self.answer.push_str(&delta);
         (self.entry(turn_log_entry::Step::AnswerChunk(AnswerChunk { index, text: delta })), index)
+    }
+
+    /// Of somebody who reads the answer, or has heard it to its end.
+    pub(crate) fn heard_all(&mut self) {
+        self.heard_bytes = self.answer.len();
     }
 
     /// Takes how far the answer has been heard; returns an entry when that is worth writing down.
@@ -108,13 +125,7 @@ impl Turn {
     fn entry(&mut self, step: turn_log_entry::Step) -> TurnLogEntry {
         let sequence = self.sequence;
         self.sequence += 1;
-        TurnLogEntry {
-            session_id: self.context.session.map(|session| session.to_string()).unwrap_or_default(),
-            turn_id: self.id.to_string(),
-            sequence,
-            at_unix_us: unix_us(),
-            step: Some(step),
-        }
+        log_entry(&self.context, self.id, sequence, step)
     }
 
     /// Where the time of a spoken turn went; `None` for one that was typed, or never heard.
@@ -143,6 +154,21 @@ impl Turn {
             overhead_us: u32::try_from(overhead.as_micros()).unwrap_or(u32::MAX),
             trace_id: trace_id.unwrap_or_default(),
         })
+    }
+}
+
+/// The end of a turn that whoever began it did not live to write. Its number is beyond all that may have been written.
+pub(crate) fn abandoned(context: &Context, turn: TurnId) -> TurnLogEntry {
+    log_entry(context, turn, 1 << 30, turn_log_entry::Step::Ended(Ended { reason: "error".to_owned() }))
+}
+
+fn log_entry(context: &Context, turn: TurnId, sequence: u32, step: turn_log_entry::Step) -> TurnLogEntry {
+    TurnLogEntry {
+        session_id: context.session.map(|session| session.to_string()).unwrap_or_default(),
+        turn_id: turn.to_string(),
+        sequence,
+        at_unix_us: unix_us(),
+        step: Some(step),
     }
 }
 

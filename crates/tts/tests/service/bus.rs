@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::mouth::{Mouth, PATIENCE, VOICE, context};
 use aether_audio::pcm16;
 use aether_bus::{CallOptions, Error, Frame};
-use aether_proto::{ErrorCode, TtsDone, TtsInput, TtsMark, tts_output::Output};
+use aether_proto::{ErrorCode, ReadyReply, ReadyRequest, TtsDone, TtsInput, TtsMark, subject, tts_output::Output};
 
 const TEXT: &str = "The quick brown fox jumps over the lazy dog, and then it sleeps for twenty minutes.";
 /// Long enough to be still at it when it is stopped.
@@ -224,4 +224,17 @@ async fn time_to_first_pcm_over_the_bus() {
             p50.2
         );
     }
+}
+
+/// How a session that lost its voice finds out that it is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_is_told_whether_there_is_a_voice() {
+    let mouth = Mouth::start(4).await;
+    let bus = mouth.bus.clone();
+    let ready = async || bus.request::<_, ReadyReply>(&context(), subject::TTS_READY, &ReadyRequest {}).await;
+    assert_eq!(ready().await.unwrap(), ReadyReply { ready: true, waiting_for: Vec::new() });
+
+    mouth.shutdown.cancel();
+    mouth.running.await.unwrap().unwrap();
+    assert!(matches!(ready().await, Err(Error::NoWorker { .. })));
 }

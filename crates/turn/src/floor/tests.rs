@@ -17,8 +17,24 @@ fn draft(lane: LaneId, text: &str) -> Event {
     Event::Draft { lane, text: text.to_owned() }
 }
 
+fn wrote(lane: LaneId, text: &str) -> Event {
+    Event::Wrote { lane, text: text.to_owned() }
+}
+
+fn announce(text: &str) -> Event {
+    Event::Announce { text: text.to_owned() }
+}
+
 fn commit(number: u32, lane: LaneId, text: &str) -> Effect {
-    Effect::Commit { generation: generation(number), lane, text: text.to_owned() }
+    Effect::Commit { generation: generation(number), lane, text: text.to_owned(), written: false }
+}
+
+fn commit_written(number: u32, lane: LaneId, text: &str) -> Effect {
+    Effect::Commit { generation: generation(number), lane, text: text.to_owned(), written: true }
+}
+
+fn speak(number: u32, text: &str) -> Effect {
+    Effect::Speak { generation: generation(number), text: text.to_owned() }
 }
 
 fn cancel(number: u32, reason: CancelReason) -> Effect {
@@ -163,6 +179,124 @@ fn transitions() {
     }
 }
 
+#[test]
+fn what_waits_for_the_floor() {
+    use Phase::{Listening, Speaking, Thinking};
+    let drained = |number| Event::Drained { generation: generation(number) };
+    let began = Event::Began { lane: ADA };
+    let ended = Event::Ended { lane: ADA };
+    let withdrawn = Event::Withdrawn { lane: ADA };
+    let asked = Event::Asked { lane: ADA, text: "what?".into() };
+    let speaking = vec![said(ADA, "hello"), Event::AudioStarted { generation: generation(1) }];
+    let with = |more: Vec<Event>| [speaking.clone(), more].concat();
+    let table: Vec<(&str, Vec<Event>, Vec<Effect>, Phase)> = vec![
+        ("a greeting is said at once", vec![announce("hi")], vec![speak(1, "hi"), arm(Deadline::Answer, 1)], Thinking),
+        ("but not over an answer", with(vec![announce("hi")]), vec![], Speaking),
+        (
+            "it comes after it",
+            with(vec![announce("hi"), drained(1)]),
+            vec![Effect::Complete { generation: generation(1) }, speak(2, "hi"), arm(Deadline::Answer, 4)],
+            Thinking,
+        ),
+        ("nor over a person", vec![began.clone(), announce("hi")], vec![], Listening),
+        (
+            "nor before it is known what they said",
+            vec![began.clone(), announce("hi"), ended.clone()],
+            vec![],
+            Listening,
+        ),
+        (
+            "it comes when that was nothing",
+            vec![began.clone(), announce("hi"), ended.clone(), withdrawn.clone()],
+            vec![speak(1, "hi"), arm(Deadline::Answer, 1)],
+            Thinking,
+        ),
+        (
+            "what went wrong is apologised for first",
+            with(vec![announce("hi"), Event::Failed { generation: generation(1) }]),
+            vec![Effect::Fail { generation: generation(1) }],
+            Listening,
+        ),
+        (
+            "and the apology is not followed by silence",
+            with(vec![
+                announce("hi"),
+                Event::Failed { generation: generation(1) },
+                Event::Say { text: "sorry".into() },
+                drained(2),
+            ]),
+            vec![Effect::Complete { generation: generation(2) }, speak(3, "hi"), arm(Deadline::Answer, 6)],
+            Thinking,
+        ),
+        (
+            "who asks for silence gets it",
+            with(vec![announce("hi"), Event::Interrupt]),
+            vec![cancel(1, CancelReason::Interrupted)],
+            Listening,
+        ),
+        (
+            "whoever writes interrupts the answer to themselves",
+            with(vec![wrote(ADA, "no")]),
+            vec![cancel(1, CancelReason::Interrupted), commit_written(2, ADA, "no"), arm(Deadline::Answer, 4)],
+            Thinking,
+        ),
+        ("and not the answer to somebody else", with(vec![wrote(BOB, "and I?")]), vec![], Speaking),
+        (
+            "who is answered next",
+            with(vec![wrote(BOB, "and I?"), drained(1)]),
+            vec![
+                Effect::Complete { generation: generation(1) },
+                commit_written(2, BOB, "and I?"),
+                arm(Deadline::Answer, 4),
+            ],
+            Thinking,
+        ),
+        (
+            "what is written does not overtake what was spoken before",
+            vec![began.clone(), ended.clone(), wrote(ADA, "second")],
+            vec![],
+            Listening,
+        ),
+        (
+            "it is answered after it",
+            vec![began.clone(), ended.clone(), wrote(ADA, "second"), said(ADA, "first"), drained(1)],
+            vec![
+                Effect::Complete { generation: generation(1) },
+                commit_written(2, ADA, "second"),
+                arm(Deadline::Answer, 3),
+            ],
+            Thinking,
+        ),
+        (
+            "or at once if that was nothing",
+            vec![began.clone(), ended.clone(), wrote(ADA, "second"), withdrawn],
+            vec![commit_written(1, ADA, "second"), arm(Deadline::Answer, 1)],
+            Thinking,
+        ),
+        (
+            "a noise that goes on keeps nobody from writing",
+            vec![began, wrote(BOB, "it is loud here")],
+            vec![commit_written(1, BOB, "it is loud here"), arm(Deadline::Answer, 1)],
+            Thinking,
+        ),
+        (
+            "an open question is answered after the apology",
+            vec![announce("sorry"), asked.clone(), drained(1)],
+            vec![Effect::Complete { generation: generation(1) }, commit(2, ADA, "what?"), arm(Deadline::Answer, 3)],
+            Thinking,
+        ),
+        (
+            "unless they have gone on from it",
+            vec![announce("sorry"), asked, said(ADA, "never mind"), drained(2)],
+            vec![Effect::Complete { generation: generation(2) }],
+            Listening,
+        ),
+    ];
+    for (name, events, effects, phase) in table {
+        assert_eq!(last(events), (effects, phase), "{name}");
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Lane(Event),
@@ -180,8 +314,11 @@ fn step() -> impl Strategy<Value = Step> {
         lane.clone().prop_map(|lane| Step::Lane(Event::Ended { lane })),
         lane.clone().prop_map(|lane| Step::Lane(draft(lane, "dra"))),
         lane.clone().prop_map(|lane| Step::Lane(Event::Withdrawn { lane })),
-        lane.prop_map(|lane| Step::Lane(said(lane, "draft"))),
+        lane.clone().prop_map(|lane| Step::Lane(said(lane, "draft"))),
+        lane.clone().prop_map(|lane| Step::Lane(wrote(lane, "written"))),
+        lane.prop_map(|lane| Step::Lane(Event::Asked { lane, text: "asked".to_owned() })),
         Just(Step::Lane(Event::Say { text: "hello".to_owned() })),
+        Just(Step::Lane(announce("news"))),
         Just(Step::Lane(Event::Interrupt)),
         (0u32..3).prop_map(|back| Step::AudioStarted { back }),
         (0u32..3).prop_map(|back| Step::Drained { back }),
@@ -229,17 +366,65 @@ proptest! {
             }
         }
         // Everybody falls silent and no part ever answers again: what was armed last still leads back to listening,
-        // unless the answer is being played, which ends by itself.
+        // unless the answer is being played, which ends by itself. And nothing waits for ever.
         for lane in [ADA, BOB] {
-            for effect in floor.next(Event::Ended { lane }) {
+            for event in [Event::Ended { lane }, Event::Withdrawn { lane }] {
+                for effect in floor.next(event) {
+                    if let Effect::Arm { deadline, armed } = effect { newest_armed = Some((deadline, armed)); }
+                }
+            }
+        }
+        for _ in 0..=MOST_WAITING {
+            if let Some((deadline, armed)) = newest_armed {
+                floor.next(Event::DeadlineReached { deadline, armed });
+            }
+            prop_assert!(floor.phase() != Phase::Thinking, "stuck in {:?}", floor);
+            for effect in floor.next(Event::Drained { generation: floor.generation }) {
                 if let Effect::Arm { deadline, armed } = effect { newest_armed = Some((deadline, armed)); }
             }
         }
-        if let Some((deadline, armed)) = newest_armed {
-            floor.next(Event::DeadlineReached { deadline, armed });
+        prop_assert!(floor.waiting.is_empty(), "{:?}", floor);
+        prop_assert!(floor.phase() == Phase::Listening, "{:?}", floor);
+    }
+
+    #[test]
+    fn what_is_written_is_answered_once_and_in_its_order(steps in prop::collection::vec(step(), 0..80)) {
+        let mut floor = Floor::new();
+        let mut asked = 0;
+        let mut answered = Vec::new();
+        let take = |effects: Vec<Effect>, answered: &mut Vec<usize>| {
+            for effect in effects {
+                if let Effect::Commit { text, written: true, .. } = effect {
+                    answered.push(text.parse().unwrap());
+                }
+            }
+        };
+        for step in steps {
+            let event = match step {
+                Step::Lane(Event::Wrote { lane, .. }) => {
+                    asked += 1;
+                    // More than may wait is another matter.
+                    if asked > MOST_WAITING { break; }
+                    wrote(lane, &(asked - 1).to_string())
+                }
+                Step::Lane(event) => event,
+                Step::AudioStarted { .. } => Event::AudioStarted { generation: floor.generation },
+                Step::Drained { .. } => Event::Drained { generation: floor.generation },
+                Step::Failed { .. } => Event::Failed { generation: floor.generation },
+                Step::Deadline { deadline, .. } => Event::DeadlineReached { deadline, armed: floor.armed },
+            };
+            take(floor.next(event), &mut answered);
         }
-        prop_assert!(floor.phase() != Phase::Thinking, "stuck in {:?}", floor);
-        let effects = floor.next(Event::Drained { generation: floor.generation });
-        prop_assert!(floor.phase() == Phase::Listening, "{:?}", effects);
+        for lane in [ADA, BOB] {
+            take(floor.next(Event::Ended { lane }), &mut answered);
+            take(floor.next(Event::Withdrawn { lane }), &mut answered);
+        }
+        for _ in 0..3 * MOST_WAITING {
+            take(floor.next(Event::Drained { generation: floor.generation }), &mut answered);
+        }
+        prop_assert!(answered.is_sorted(), "{:?}", answered);
+        let known = answered.len();
+        prop_assert!(answered.into_iter().eq(0..known), "each of them once");
+        prop_assert!(known >= asked.min(MOST_WAITING) - usize::from(asked > MOST_WAITING));
     }
 }

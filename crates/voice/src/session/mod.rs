@@ -2,8 +2,10 @@
 //!
 //! This file is what others see of a session: how it is started and the [`Handle`] on it. `shell.rs` is the loop in which
 //! everything that happens becomes a floor event and comes back as effects; `turns.rs` begins, commits and ends turns;
-//! `seats.rs` knows who is who.
+//! `seats.rs` knows who is who, `away.rs` what the agent can't do right now, `manners.rs` how it behaves meanwhile.
 
+mod away;
+mod manners;
 mod seats;
 mod shell;
 mod turns;
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aether_bus::{Bus, Context, TurnLog};
-use aether_proto::{PersonId, RoomName, TurnId};
+use aether_proto::{AgentState, PersonId, RoomName, TurnId};
 use aether_turn::floor::Phase;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -31,6 +33,8 @@ pub struct Policy {
     pub resume: Duration,
     /// An answer that is not heard by then is given up and the person told.
     pub answer: Duration,
+    /// Between two questions to a part that was away, whether it is back.
+    pub ask_again: Duration,
 }
 
 impl Default for Policy {
@@ -39,6 +43,7 @@ impl Default for Policy {
             barge_in: Duration::from_millis(400),
             resume: Duration::from_millis(250),
             answer: Duration::from_secs(40),
+            ask_again: Duration::from_secs(2),
         }
     }
 }
@@ -53,6 +58,25 @@ pub struct Options {
     pub voice: String,
     pub lane: lane::Options,
     pub policy: Policy,
+    /// How it begins.
+    pub manners: Manners,
+}
+
+/// How the agent behaves because somebody asked for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Manners {
+    /// It answers in writing and is not heard.
+    pub muted: bool,
+    /// Nothing that is said is kept.
+    pub off_the_record: bool,
+}
+
+/// A turn that was committed and has not ended.
+#[derive(Debug, Clone)]
+pub struct OpenTurn {
+    pub turn: TurnId,
+    pub guest: Guest,
+    pub words: String,
 }
 
 /// What a session works with.
@@ -81,9 +105,17 @@ pub enum Refused {
 
 enum Command {
     Listen(Guest, oneshot::Sender<LaneInput>),
+    Arrived(Guest),
+    /// Of this identity.
+    Left(String),
     Typed(Guest, String),
+    TakeUp(OpenTurn),
     Say(String, oneshot::Sender<Result<(), Refused>>),
-    Interrupt,
+    Announce(String),
+    /// These are answered once it is so.
+    Interrupt(oneshot::Sender<()>),
+    SetMuted(bool, oneshot::Sender<()>),
+    SetOffTheRecord(bool, oneshot::Sender<()>),
 }
 
 /// A hold on a running session. Cheap to clone.
@@ -92,6 +124,8 @@ pub struct Handle {
     commands: mpsc::Sender<Command>,
     phase: watch::Receiver<Phase>,
     heard: watch::Receiver<Option<LastHeard>>,
+    manners: watch::Receiver<Manners>,
+    open_turn: watch::Receiver<Option<OpenTurn>>,
 }
 
 /// How far the newest answer has been heard.
@@ -109,7 +143,16 @@ impl Handle {
         input.await.map_err(|_| Refused::Ended)
     }
 
-    /// Words that a participant wrote instead of speaking.
+    /// Somebody is here now, whether they speak or not.
+    pub async fn arrived(&self, guest: Guest) -> Result<(), Refused> {
+        self.send(Command::Arrived(guest)).await
+    }
+
+    pub async fn left(&self, identity: String) -> Result<(), Refused> {
+        self.send(Command::Left(identity)).await
+    }
+
+    /// Words that a participant wrote instead of speaking. They are answered in their turn.
     pub async fn typed(&self, guest: Guest, text: String) -> Result<(), Refused> {
         self.send(Command::Typed(guest, text)).await
     }
@@ -121,9 +164,36 @@ impl Handle {
         outcome.await.map_err(|_| Refused::Ended)?
     }
 
+    /// The same as soon as nobody else has the floor. Of more than a few that wait, the newest are left unsaid.
+    pub async fn announce(&self, text: String) -> Result<(), Refused> {
+        self.send(Command::Announce(text)).await
+    }
+
+    /// Takes up the turn that another agent left open in this session: closes it in the log, and answers its words once what
+    /// was announced before has been said. Somebody who is not here any more is not answered.
+    pub async fn take_up(&self, open: OpenTurn) -> Result<(), Refused> {
+        self.send(Command::TakeUp(open)).await
+    }
+
+    /// Has the agent answer in writing only, or aloud again. An answer that is being spoken falls silent.
+    pub async fn set_muted(&self, muted: bool) -> Result<(), Refused> {
+        let (done, is_done) = oneshot::channel();
+        self.send(Command::SetMuted(muted, done)).await?;
+        is_done.await.map_err(|_| Refused::Ended)
+    }
+
+    /// From now on nothing is kept, or everything is again. When this returns, nothing more goes to the log.
+    pub async fn set_off_the_record(&self, off: bool) -> Result<(), Refused> {
+        let (done, is_done) = oneshot::channel();
+        self.send(Command::SetOffTheRecord(off, done)).await?;
+        is_done.await.map_err(|_| Refused::Ended)
+    }
+
     /// Silences the agent.
     pub async fn interrupt(&self) -> Result<(), Refused> {
-        self.send(Command::Interrupt).await
+        let (done, is_done) = oneshot::channel();
+        self.send(Command::Interrupt(done)).await?;
+        is_done.await.map_err(|_| Refused::Ended)
     }
 
     /// What the agent is doing, as it changes.
@@ -136,8 +206,26 @@ impl Handle {
         self.heard.clone()
     }
 
+    pub fn manners(&self) -> watch::Receiver<Manners> {
+        self.manners.clone()
+    }
+
+    /// The turn that is being answered, as far as it is on the record.
+    pub fn open_turn(&self) -> watch::Receiver<Option<OpenTurn>> {
+        self.open_turn.clone()
+    }
+
     async fn send(&self, command: Command) -> Result<(), Refused> {
         self.commands.send(command).await.map_err(|_| Refused::Ended)
+    }
+}
+
+/// What clients are told that the agent is doing.
+pub const fn agent_state(phase: Phase) -> AgentState {
+    match phase {
+        Phase::Listening => AgentState::Listening,
+        Phase::Thinking => AgentState::Thinking,
+        Phase::Speaking => AgentState::Speaking,
     }
 }
 
@@ -154,8 +242,15 @@ pub fn start(
     let (playout_events, playout_in) = mpsc::channel(1024);
     let (phase, phase_out) = watch::channel(Phase::Listening);
     let (heard, heard_out) = watch::channel(None);
-    let inputs = Inputs { commands: commands_in, reports: reports_in, answers: answers_in, playout: playout_in };
-    let shell = Shell::new(options, parts, media, shell::Outputs { reports, answers, playout_events, phase, heard });
+    let (manners, manners_out) = watch::channel(options.manners);
+    let (open_turn, open_turn_out) = watch::channel(None);
+    let (back, back_in) = mpsc::channel(4);
+    let inputs =
+        Inputs { commands: commands_in, reports: reports_in, answers: answers_in, playout: playout_in, back: back_in };
+    let outputs = shell::Outputs { reports, answers, playout_events, phase, heard, manners, open_turn, back };
+    let shell = Shell::new(options, parts, media, outputs);
     let running = tokio::spawn(shell.run(inputs, shutdown));
-    (Handle { commands, phase: phase_out, heard: heard_out }, running)
+    let handle =
+        Handle { commands, phase: phase_out, heard: heard_out, manners: manners_out, open_turn: open_turn_out };
+    (handle, running)
 }

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use aether_proto::{AgentStateEvent, ErrorCode, Modality, StatusEvent, TextEvent, TranscriptEvent, client_event};
+use aether_proto::{
+    AgentStateEvent, ErrorCode, Modality, StatusEvent, TextEvent, TranscriptEvent, TurnId, client_event,
+};
 use aether_telemetry::metric;
 use aether_turn::Generation;
 use aether_turn::floor::{self, CancelReason, Deadline, Floor, LaneId, Phase};
@@ -13,20 +15,22 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
+use super::away::{Ability, Away};
 use super::seats::Seats;
-use super::{Command, LastHeard, Options, Parts, Refused};
+use super::{Command, Guest, LastHeard, Manners, OpenTurn, Options, Parts, Refused, agent_state};
 use crate::answer::{self, Source};
-use crate::journal::Journal;
+use crate::journal::{Journal, shown_part};
 use crate::lane::{self, Report, Timing};
 use crate::media::{Caption, MediaEnd};
 use crate::playout::{self, Playout};
-use crate::turn::Turn;
+use crate::turn::{self, Turn};
 
 pub(super) struct Inputs {
     pub commands: mpsc::Receiver<Command>,
     pub reports: mpsc::Receiver<(LaneId, Report)>,
     pub answers: mpsc::Receiver<answer::Event>,
     pub playout: mpsc::Receiver<playout::Event>,
+    pub back: mpsc::Receiver<Ability>,
 }
 
 pub(super) struct Outputs {
@@ -35,6 +39,9 @@ pub(super) struct Outputs {
     pub playout_events: mpsc::Sender<playout::Event>,
     pub phase: watch::Sender<Phase>,
     pub heard: watch::Sender<Option<LastHeard>>,
+    pub manners: watch::Sender<Manners>,
+    pub open_turn: watch::Sender<Option<OpenTurn>>,
+    pub back: mpsc::Sender<Ability>,
 }
 
 pub(super) struct Shell {
@@ -46,32 +53,37 @@ pub(super) struct Shell {
     /// The turn that is alive; the floor sees to it that there is one at most.
     pub(super) turn: Option<Turn>,
     pub(super) seats: Seats,
+    pub(super) manners: Manners,
+    pub(super) away: Away,
     armed: Option<(Deadline, Generation, Instant)>,
     reports: mpsc::Sender<(LaneId, Report)>,
     pub(super) answers: mpsc::Sender<answer::Event>,
     phase: watch::Sender<Phase>,
     heard: watch::Sender<Option<LastHeard>>,
+    pub(super) shown_manners: watch::Sender<Manners>,
+    pub(super) open_turn: watch::Sender<Option<OpenTurn>>,
 }
 
 impl Shell {
     pub(super) fn new(options: Options, parts: Parts, media: Arc<dyn MediaEnd>, outputs: Outputs) -> Self {
-        let Outputs { reports, answers, playout_events, phase, heard } = outputs;
+        let Outputs { reports, answers, playout_events, phase, heard, manners, open_turn, back } = outputs;
+        let playout = Playout::start(Arc::clone(&media), playout_events);
+        playout.set_muted(options.manners.muted);
         Self {
-            journal: Journal::start(
-                parts.bus.clone(),
-                parts.turn_log.clone(),
-                Arc::clone(&media),
-                options.room.clone(),
-            ),
-            playout: Playout::start(media, playout_events),
+            journal: Journal::start(parts.bus.clone(), parts.turn_log.clone(), media, options.room.clone()),
+            playout,
             floor: Floor::new(),
             turn: None,
             seats: Seats::default(),
+            manners: options.manners,
+            away: Away::new(parts.bus.clone(), options.context.clone(), options.policy.ask_again, back),
             armed: None,
             reports,
             answers,
             phase,
             heard,
+            shown_manners: manners,
+            open_turn,
             options,
             parts,
         }
@@ -92,14 +104,20 @@ impl Shell {
                     }
                 }
                 Some(command) = inputs.commands.recv() => self.commanded(command).await,
+                Some(ability) = inputs.back.recv() => self.is_back(ability).await,
                 (deadline, generation) = elapsed(armed) => {
                     self.armed = None;
                     self.step(floor::Event::DeadlineReached { deadline, armed: generation }).await;
                 }
             }
         }
-        // What was under way ends in the log, so that nothing stays open for ever.
-        self.step(floor::Event::Interrupt).await;
+        // What was under way, or waited in writing, ends in the log, so that nothing stays open for ever.
+        loop {
+            self.step(floor::Event::Interrupt).await;
+            if self.turn.is_none() {
+                break;
+            }
+        }
         self.journal.settle().await;
     }
 
@@ -111,9 +129,29 @@ impl Shell {
                 // A caller who did not wait drops the lane with its input.
                 let _ = reply.send(input);
             }
+            Command::Arrived(guest) => {
+                self.seats.arrived(guest);
+                self.concern(None);
+            }
+            Command::Left(identity) => {
+                self.seats.left(&identity);
+                self.concern(None);
+            }
             Command::Typed(guest, text) => {
+                self.concern(Some(&guest));
+                self.show_transcript(&guest, &text, true, Modality::Text);
                 let lane = self.seats.writer(guest);
-                self.step(floor::Event::Said { lane, text }).await;
+                self.step(floor::Event::Wrote { lane, text }).await;
+            }
+            Command::TakeUp(open) => self.take_up(open).await,
+            Command::Announce(text) => self.step(floor::Event::Announce { text }).await,
+            Command::SetMuted(muted, done) => {
+                self.set_muted(muted);
+                let _ = done.send(());
+            }
+            Command::SetOffTheRecord(off, done) => {
+                self.set_off_the_record(off).await;
+                let _ = done.send(());
             }
             Command::Say(text, reply) => {
                 let effects = self.floor.next(floor::Event::Say { text });
@@ -121,7 +159,10 @@ impl Shell {
                 self.apply_all(effects, None).await;
                 let _ = reply.send(if busy { Err(Refused::Busy) } else { Ok(()) });
             }
-            Command::Interrupt => self.step(floor::Event::Interrupt).await,
+            Command::Interrupt(done) => {
+                self.step(floor::Event::Interrupt).await;
+                let _ = done.send(());
+            }
         }
     }
 
@@ -149,9 +190,23 @@ impl Shell {
             Report::Closed => {
                 self.step(floor::Event::Ended { lane }).await;
                 self.step(floor::Event::Withdrawn { lane }).await;
-                self.seats.left(lane);
+                self.seats.closed(lane);
             }
         }
+    }
+
+    /// The words are taken for spoken ones: where an agent was lost in a conversation, it was most likely aloud.
+    async fn take_up(&mut self, open: OpenTurn) {
+        self.journal.log(&self.options.context, &Span::none(), turn::abandoned(&self.options.context, open.turn)).await;
+        if self.seats.is_present(&open.guest.participant.identity) {
+            let lane = self.seats.writer(open.guest);
+            self.step(floor::Event::Asked { lane, text: open.words }).await;
+        }
+    }
+
+    /// The id of this generation's turn, if it is the one under way.
+    fn turn_id(&self, generation: Generation) -> Option<TurnId> {
+        self.turn.as_ref().filter(|turn| turn.generation == generation).map(|turn| turn.id)
     }
 
     async fn answered(&mut self, event: answer::Event) {
@@ -160,23 +215,44 @@ impl Shell {
                 let Some(turn) = self.turn.as_mut().filter(|turn| turn.generation == generation) else { return };
                 let (entry, index) = turn.answered(delta.clone());
                 let (context, span, id) = (turn.context.clone(), turn.span.clone(), turn.id.to_string());
-                if turn.logged {
+                let is_shown_only = turn.voiceless || self.manners.muted;
+                if turn.on_record {
                     self.journal.log(&context, &span, entry).await;
                 }
                 let text = client_event::Event::TextChunk(TextEvent { index, text: delta.clone() });
                 self.journal.event(&context, &id, &span, text);
                 self.journal.caption(Caption::Spoken { segment: id, delta });
+                if is_shown_only {
+                    // Nothing will be heard, so nobody need wait for that: the person is being answered.
+                    self.step(floor::Event::AudioStarted { generation }).await;
+                }
             }
-            answer::Event::Status { code, message } => self.status(code, message),
+            answer::Event::Status { generation, code, message } => {
+                let id = self.turn_id(generation).map(|id| id.to_string()).unwrap_or_default();
+                self.status(&id, &code, &message);
+            }
+            answer::Event::ToolResult { generation, result } => {
+                let id = self.turn_id(generation).map(|id| id.to_string()).unwrap_or_default();
+                let event = client_event::Event::ToolResult(result);
+                self.journal.event(&self.options.context, &id, &Span::none(), event);
+            }
+            answer::Event::Voiceless { generation, reason } => {
+                let Some(turn) = self.turn.as_mut().filter(|turn| turn.generation == generation) else { return };
+                turn.voiceless = true;
+                tracing::debug!(reason, "the answer is not spoken");
+                self.lose(Ability::Speaking);
+                self.step(floor::Event::AudioStarted { generation }).await;
+            }
             answer::Event::Finished { generation, timings } => {
                 if let Some(turn) = self.turn.as_mut().filter(|turn| turn.generation == generation) {
-                    let voiceless = timings.voiceless.clone();
+                    let was_thought = turn.committed;
+                    let was_spoken = !turn.voiceless && timings.first_pcm.is_some();
                     turn.timings = Some(timings);
-                    if let Some(reason) = voiceless {
-                        self.status(
-                            ErrorCode::TtsUnavailable.to_string(),
-                            format!("the answer is not spoken: {reason}"),
-                        );
+                    if was_thought {
+                        self.regain(Ability::Thinking);
+                    }
+                    if was_spoken {
+                        self.regain(Ability::Speaking);
                     }
                 }
             }
@@ -200,7 +276,7 @@ impl Shell {
             playout::Event::Heard { generation, text_bytes } => {
                 let Some(turn) = self.turn.as_mut().filter(|turn| turn.generation == generation) else { return true };
                 if let Some(entry) = turn.heard(text_bytes)
-                    && turn.logged
+                    && turn.on_record
                 {
                     let (context, span) = (turn.context.clone(), turn.span.clone());
                     self.journal.log(&context, &span, entry).await;
@@ -252,8 +328,8 @@ impl Shell {
                 self.update(generation, text);
                 None
             }
-            floor::Effect::Commit { generation, lane, text } => {
-                self.commit(generation, lane, text, utterance).await;
+            floor::Effect::Commit { generation, lane, text, written } => {
+                self.commit(generation, lane, text, written, utterance).await;
                 None
             }
             floor::Effect::Speak { generation, text } => {
@@ -305,17 +381,35 @@ impl Shell {
         }
     }
 
-    pub(super) fn status(&self, code: String, message: String) {
-        let event = client_event::Event::Status(StatusEvent { code, message });
-        self.journal.event(&self.options.context, "", &Span::none(), event);
+    /// Whom that what happens from now on concerns: those who are here, and whoever wrote from elsewhere.
+    pub(super) fn concern(&self, writer: Option<&Guest>) {
+        let mut people = self.seats.people();
+        people.extend(writer.map(|guest| guest.person.to_string()).filter(|writer| !people.contains(writer)));
+        self.journal.set_people(people);
+    }
+
+    pub(super) fn status(&self, turn: &str, code: &str, message: &str) {
+        let event = client_event::Event::Status(StatusEvent { code: code.to_owned(), message: message.to_owned() });
+        self.journal.event(&self.options.context, turn, &Span::none(), event);
     }
 
     /// Drafts of an utterance and its final transcript share a caption segment.
     fn transcript(&mut self, lane: LaneId, text: &str, is_final: bool) {
-        let Some((identity, segment)) = self.seats.caption(lane, is_final) else { return };
-        let event = TranscriptEvent { speaker: identity.clone(), text: text.to_owned(), r#final: is_final, ..TranscriptEvent::default() };
-        self.journal.event(&self.options.context, "", &Span::none(), client_event::Event::Transcript(event));
+        let Some((guest, segment)) = self.seats.caption(lane, is_final) else { return };
+        self.show_transcript(&guest, text, is_final, Modality::Voice);
+        let identity = guest.participant.identity;
         self.journal.caption(Caption::Heard { segment, identity, text: text.to_owned(), is_final });
+    }
+
+    fn show_transcript(&self, guest: &Guest, text: &str, is_final: bool, modality: Modality) {
+        let event = TranscriptEvent {
+            speaker: guest.participant.identity.clone(),
+            text: shown_part(text).to_owned(),
+            r#final: is_final,
+            speaker_name: guest.participant.name.clone(),
+            modality: modality.as_str_name().to_lowercase(),
+        };
+        self.journal.event(&self.options.context, "", &Span::none(), client_event::Event::Transcript(event));
     }
 
     pub(super) fn show_phase(&self) {
@@ -325,12 +419,7 @@ impl Shell {
             return;
         }
         self.journal.phase(phase);
-        let state = match phase {
-            Phase::Listening => aether_proto::AgentState::Listening,
-            Phase::Thinking => aether_proto::AgentState::Thinking,
-            Phase::Speaking => aether_proto::AgentState::Speaking,
-        };
-        let event = client_event::Event::AgentState(AgentStateEvent { state: state.into() });
+        let event = client_event::Event::AgentState(AgentStateEvent { state: agent_state(phase).into() });
         self.journal.event(&self.options.context, "", &Span::none(), event);
     }
 }

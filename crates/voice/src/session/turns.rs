@@ -10,8 +10,11 @@ use aether_turn::floor::{self, LaneId};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument as _, Span};
 
+use super::OpenTurn;
+use super::away::Ability;
 use super::shell::Shell;
 use crate::answer::{Answer, Source};
+use crate::journal::shown_part;
 use crate::lane::Timing;
 use crate::media::Caption;
 use crate::turn::Turn;
@@ -31,9 +34,13 @@ impl Shell {
             room: self.options.room.to_string(),
             modality: modality.into(),
             words,
+            off_the_record: self.manners.off_the_record,
+            label_speakers: self.seats.are_several(lane),
             ..Open::default()
         };
-        let turn = self.begin(generation, Source::Ask { open, words: updates, commit: committed });
+        let off_the_record = open.off_the_record;
+        let turn = self.begin(generation, Source::Ask { open: Box::new(open), words: updates, commit: committed });
+        turn.off_the_record = off_the_record;
         turn.commit = Some(commit);
         turn.words = Some(words_so_far);
     }
@@ -52,23 +59,47 @@ impl Shell {
         generation: Generation,
         lane: LaneId,
         text: String,
+        written: bool,
         utterance: Option<Timing>,
     ) {
-        let modality = if utterance.is_some() { Modality::Voice } else { Modality::Text };
-        if self.turn.as_ref().is_none_or(|turn| turn.generation != generation) {
+        let modality = if written { Modality::Text } else { Modality::Voice };
+        self.seats.heard(lane);
+        let is_off = self.manners.off_the_record;
+        // A turn that was opened before the record was switched is opened again: brain must know.
+        let is_open = |turn: &&mut Turn| turn.generation == generation && turn.off_the_record == is_off;
+        if self.turn.as_mut().filter(is_open).is_none() {
+            if let Some(stale) = &self.turn {
+                stale.cancel.cancel();
+            }
             self.open(generation, lane, text.clone(), modality);
         }
-        let guest = self.seats.guest(lane);
-        let step = UserCommitted {
+        let guest = self.seats.guest(lane).cloned();
+        if utterance.is_none() {
+            self.seats.taken(lane);
+        }
+        let guest = guest.as_ref();
+        self.concern(guest);
+        let Some(turn) = self.turn.as_mut() else { return };
+        let step = || UserCommitted {
             room: self.options.room.to_string(),
             person_id: guest.map(|guest| guest.person.to_string()).unwrap_or_default(),
             person_name: guest.map(|guest| guest.participant.name.clone()).unwrap_or_default(),
             text: text.clone(),
             modality: modality.as_str_name().to_lowercase(),
         };
-        let Some(turn) = self.turn.as_mut() else { return };
         turn.utterance = utterance;
-        let entry = turn.user_committed(step);
+        turn.committed = true;
+        turn.is_read |= written;
+        if is_off {
+            if let Some(commit) = turn.commit.take() {
+                // Gone if the turn was cancelled in the meantime.
+                let _ = commit.send(Commit { generation: generation.number(), text });
+            }
+            return;
+        }
+        let open_turn = guest.map(|guest| OpenTurn { turn: turn.id, guest: guest.clone(), words: text.clone() });
+        self.open_turn.send_replace(open_turn);
+        let entry = turn.user_committed(step());
         let (context, span, id) = (turn.context.clone(), turn.span.clone(), turn.id.to_string());
         let commit = turn.commit.take();
         let safe = self.journal.log(&context, &span, entry).await;
@@ -99,7 +130,8 @@ impl Shell {
             tenant = %self.options.context.tenant,
         );
         let context = self.options.context.clone().with_request(RequestId::generate());
-        let turn = Turn::new(generation, context.clone(), span.clone());
+        let mut turn = Turn::new(generation, context.clone(), span.clone());
+        turn.is_read = self.manners.muted;
         span.record("turn", tracing::field::display(turn.id));
         let source = match source {
             Source::Ask { mut open, words, commit } => {
@@ -136,13 +168,12 @@ impl Shell {
         let Some(mut turn) = self.turn.take() else { return };
         turn.cancel.cancel();
         let id = turn.id.to_string();
-        let voiceless = turn.timings.as_ref().is_some_and(|timings| timings.voiceless.is_some());
         // Whoever writes reads the answer too.
-        let is_typed = turn.logged && turn.utterance.is_none();
-        if is_typed || (reason == "completed" && !voiceless) {
-            turn.heard_bytes = turn.answer.len();
+        if turn.is_read || (reason == "completed" && !turn.voiceless) {
+            turn.heard_all();
         }
-        if turn.logged {
+        self.open_turn.send_if_modified(|open| open.take_if(|open| open.turn == turn.id).is_some());
+        if turn.on_record {
             for entry in turn.closed(reason) {
                 self.journal.log(&turn.context, &turn.span, entry).await;
             }
@@ -151,11 +182,11 @@ impl Shell {
             self.journal.caption(Caption::SpokenEnd { segment: id.clone() });
         }
         let show = |event| self.journal.event(&turn.context, &id, &turn.span, event);
-        if reason == "interrupted" && turn.logged {
+        if reason == "interrupted" && turn.committed {
             metrics::counter!(metric::INTERRUPTIONS).increment(1);
             show(client_event::Event::Interrupted(InterruptedEvent {
                 heard_bytes: u32::try_from(turn.heard_bytes).unwrap_or(u32::MAX),
-                heard_text: turn.heard_text().to_owned(),
+                heard_text: shown_part(turn.heard_text()).to_owned(),
             }));
         }
         let trace_id = turn.span.in_scope(aether_telemetry::current_trace_id);
@@ -163,20 +194,24 @@ impl Shell {
             record(&metrics);
             show(client_event::Event::TurnMetrics(metrics));
         }
-        if turn.logged || !turn.answer.is_empty() {
+        if turn.committed || !turn.answer.is_empty() {
             show(client_event::Event::StreamEnd(StreamEnd { reason: reason.to_owned() }));
         }
         metrics::counter!(metric::TURNS, "end" => reason.to_owned()).increment(1);
+        self.concern(None);
     }
 
     /// Tells the person what went wrong, on every way there is.
     pub(super) async fn apologise(&mut self, error: aether_proto::Error) {
-        let sentence = error.error_code().spoken();
+        let (code, sentence) = (error.error_code(), error.error_code().spoken());
         tracing::warn!(code = %error.code, room = %self.options.room, "a turn failed");
         // A server's own words may quote what it was asked.
         tracing::debug!(message = %error.message, "why the turn failed");
         let context = self.options.context.clone();
         self.journal.event(&context, "", &Span::none(), client_event::Event::Error(error));
+        if let Some(ability) = Ability::lost_by(code) {
+            self.lose(ability);
+        }
         // Refused while somebody speaks: then the sentence is shown, and they will ask again.
         let effects = self.floor.next(floor::Event::Say { text: sentence.to_owned() });
         for effect in effects {

@@ -1,0 +1,160 @@
+//! Brain and tts as a test wants them: they play their part from a script.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aether_bus::{AudioFrame, Bus, CallEnded, Frame, IncomingCall, RunningService, ServiceOptions};
+use aether_proto::{
+    BrainInput, BrainOutput, Done, Error, Open, ReadyReply, ReadyRequest, Status, TextChunk, ToolResult, TtsDone,
+    TtsInput, TtsMark, TtsOutput, brain_input, brain_output, subject, tts_output,
+};
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+
+const HZ: u32 = 22_050;
+/// 20 ms of sound for each word.
+const WORD: usize = 441;
+
+#[derive(Clone)]
+pub enum Line {
+    Text(String),
+    Look(&'static str),
+    Found(&'static str),
+    /// Waits until the test goes on.
+    Pause,
+    Fail(Error),
+}
+
+pub fn text(text: impl Into<String>) -> Line {
+    Line::Text(text.into())
+}
+
+/// What brain was asked, and what it says to whom.
+#[derive(Clone, Default)]
+pub struct PlayedBrain {
+    script: Arc<Mutex<HashMap<String, Vec<Line>>>>,
+    asked: Arc<Mutex<Vec<(Open, String)>>>,
+    pub go_on: Arc<GoOn>,
+}
+
+pub struct GoOn(pub Semaphore);
+
+impl Default for GoOn {
+    fn default() -> Self {
+        Self(Semaphore::new(0))
+    }
+}
+
+impl PlayedBrain {
+    /// The answer to these words; anything else is answered with "Yes."
+    pub fn says(&self, words: &str, lines: Vec<Line>) {
+        self.script.lock().unwrap().insert(words.to_owned(), lines);
+    }
+
+    /// The opening of each committed turn and its words.
+    pub fn asked(&self) -> Vec<(Open, String)> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    pub async fn start(&self, bus: &Bus) -> RunningService {
+        let brain = self.clone();
+        bus.service(options("brain"))
+            .call(subject::BRAIN_REQUEST, move |call| brain.clone().answer(call))
+            .request(subject::BRAIN_READY, |_, _: ReadyRequest| std::future::ready(Ok(is_ready())))
+            .start()
+            .await
+            .unwrap()
+    }
+
+    async fn answer(self, mut call: IncomingCall<BrainInput, BrainOutput>) -> Result<(), Error> {
+        let Some(brain_input::Input::Open(open)) = call.open().input.clone() else { return Ok(()) };
+        let commit = loop {
+            let frame = call.next().await.ok_or(CallEnded)?;
+            if let Frame::Message(BrainInput { input: Some(brain_input::Input::Commit(commit)) }) = frame {
+                break commit;
+            }
+        };
+        let lines = self.script.lock().unwrap().get(&commit.text).cloned();
+        let lines = lines.unwrap_or_else(|| vec![text("Yes.")]);
+        self.asked.lock().unwrap().push((open, commit.text));
+        let over = call.cancelled();
+        for (index, line) in (0..).zip(lines) {
+            let output = match line {
+                Line::Text(text) => brain_output::Output::TextChunk(TextChunk { index, text }),
+                Line::Look(message) => {
+                    brain_output::Output::Status(Status { code: "looking".to_owned(), message: message.to_owned() })
+                }
+                Line::Found(summary) => brain_output::Output::ToolResult(ToolResult {
+                    ok: true,
+                    summary: summary.to_owned(),
+                    ..ToolResult::default()
+                }),
+                Line::Pause => {
+                    over.run_until_cancelled(self.go_on.0.acquire()).await.ok_or(CallEnded)?.unwrap().forget();
+                    continue;
+                }
+                Line::Fail(error) => return Err(error),
+            };
+            call.send(&BrainOutput { output: Some(output) }).await?;
+        }
+        call.send(&BrainOutput { output: Some(brain_output::Output::Done(Done::default())) }).await?;
+        Ok(())
+    }
+}
+
+/// Says each word in 20 ms, and remembers what it said.
+#[derive(Clone, Default)]
+pub struct PlayedVoice {
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+impl PlayedVoice {
+    pub fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap().clone()
+    }
+
+    pub async fn start(&self, bus: &Bus) -> RunningService {
+        let voice = self.clone();
+        bus.service(options("tts"))
+            .call(subject::TTS_REQUEST, move |call| voice.clone().speak(call))
+            .request(subject::TTS_READY, |_, _: ReadyRequest| std::future::ready(Ok(is_ready())))
+            .start()
+            .await
+            .unwrap()
+    }
+
+    async fn speak(self, call: IncomingCall<TtsInput, TtsOutput>) -> Result<(), Error> {
+        let text = call.open().text.clone();
+        self.said.lock().unwrap().push(text.clone());
+        let mut offset_us = 0;
+        let mut at = 0;
+        for word in text.split_inclusive(' ') {
+            let (start, end) = (at, at + word.len());
+            at = end;
+            let mark = TtsMark { text_start: place(start), text_end: place(end), offset_us, exact: true };
+            call.send(&TtsOutput { output: Some(tts_output::Output::Mark(mark)) }).await?;
+            offset_us += 20_000;
+            let pcm = Bytes::from([1, 1].repeat(WORD));
+            call.send_audio(AudioFrame { sample_rate_hz: HZ, channels: 1, pcm }).await?;
+        }
+        call.send(&TtsOutput { output: Some(tts_output::Output::Done(TtsDone::default())) }).await?;
+        Ok(())
+    }
+}
+
+fn place(byte: usize) -> u32 {
+    u32::try_from(byte).unwrap()
+}
+
+fn is_ready() -> ReadyReply {
+    ReadyReply { ready: true, waiting_for: Vec::new() }
+}
+
+fn options(name: &str) -> ServiceOptions {
+    let description = "plays its part in a test".to_owned();
+    ServiceOptions { name: name.to_owned(), version: "0.0.1".to_owned(), description, max_calls: 8 }
+}
+
+/// No test waits longer for a part to stop.
+pub const GRACE: Duration = Duration::from_millis(200);
