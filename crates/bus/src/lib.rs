@@ -2,7 +2,7 @@
 //!
 //! | shape | asking side | answering side |
 //! |---|---|---|
-//! | request: one question, one reply | [`Bus::request`] | [`ServiceBuilder::request`] |
+//! | request: one question, one reply | [`Bus::request`] | [`ServiceBuilder::request`], or [`Bus::answer`] where no other can |
 //! | call: a conversation both ways | [`Bus::call`] → [`Call`] | [`ServiceBuilder::call`] → [`IncomingCall`] |
 //! | event: told to whoever listens | [`Bus::publish`] | [`Bus::subscribe`] → [`Subscription`] |
 //! | durable event: kept until handled | [`TurnLog::append`] | [`Bus::consume`] |
@@ -14,11 +14,13 @@
 //!
 //! Start with `call.rs` for the caller's end of a conversation and `worker.rs` for the other.
 
+mod answer;
 mod bus;
 mod call;
 mod caller;
 mod context;
 mod durable;
+mod endpoint;
 mod error;
 mod event;
 mod frame;
@@ -35,6 +37,7 @@ mod watch;
 mod worker;
 mod writer;
 
+pub use answer::Answering;
 pub use bus::{Bus, ConnectError, Options};
 pub use call::{Call, CallOptions, CallSender};
 pub use context::Context;

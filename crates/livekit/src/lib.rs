@@ -1,4 +1,5 @@
-//! Everything Aether knows about LiveKit: rooms and media, tokens, room administration, and the agent worker protocol.
+//! Everything Aether knows about LiveKit: rooms and media, tokens, room administration, webhooks, and the agent worker
+//! protocol.
 //!
 //! Rooms come from the official client library, loaded at run time as `liblivekit_ffi.so` and pinned by its hash; the types
 //! here keep the names of the official Rust SDK, so that it can take the library's place without a change outside this crate.
@@ -24,6 +25,7 @@ mod text_stream;
 pub mod token;
 mod track;
 mod transcription;
+mod webhook;
 pub mod well_known;
 pub mod worker;
 
@@ -34,7 +36,7 @@ pub use native_audio_source::NativeAudioSource;
 pub use native_audio_stream::NativeAudioStream;
 pub use remote_participant::{ParticipantKind, RemoteParticipant};
 pub use room::{Error, Room, RoomOptions};
-pub use room_admin::{AdminError, DispatchRequest, ParticipantSummary, RoomAdmin};
+pub use room_admin::{AdminError, Dispatch, DispatchRequest, ParticipantSummary, RoomAdmin, RoomRequest, RoomSummary};
 pub use room_event::{DataPacketKind, DisconnectReason, RoomEvent};
 pub use room_name::{RoomNameError, agent_identity, parse_room_name, room_name};
 pub use text_stream::{StreamTextOptions, TextStreamInfo, TextStreamReader, TextStreamWriter};
@@ -44,4 +46,5 @@ pub use track::{
     TrackKind, TrackPublishOptions, TrackSource,
 };
 pub use transcription::{Transcription, TranscriptionSegment};
+pub use webhook::{WebhookError, WebhookEvent};
 pub use worker::{Worker, WorkerOptions};

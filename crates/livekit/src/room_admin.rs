@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use livekit_api::services::ServiceError;
 use livekit_api::services::agent_dispatch::AgentDispatchClient;
 use livekit_api::services::room::{CreateRoomOptions, RoomClient};
+use livekit_api::services::{ServerError, ServerErrorCode, ServiceError};
 use livekit_protocol as proto;
 
 use crate::server_url::with_scheme;
@@ -22,6 +22,17 @@ pub enum AdminError {
     Service { operation: &'static str, source: ServiceError },
 }
 
+impl AdminError {
+    /// Whether the room or participant that was spoken of is not there (any more).
+    pub fn is_not_found(&self) -> bool {
+        matches!(
+            self,
+            Self::Service { source: ServiceError::Twirp(ServerError::Twirp(code)), .. }
+                if code.code == ServerErrorCode::NOT_FOUND
+        )
+    }
+}
+
 /// A call for an agent to come to a room.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DispatchRequest {
@@ -30,6 +41,34 @@ pub struct DispatchRequest {
     /// Empty means whoever takes automatic jobs.
     pub agent_name: String,
     /// Handed to the agent with its job.
+    pub metadata: String,
+}
+
+/// A call that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dispatch {
+    pub id: String,
+    pub agent_name: String,
+    pub metadata: String,
+}
+
+/// How a room is to be. What is `None` is left to the server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RoomRequest {
+    /// LiveKit's name of it.
+    pub name: String,
+    /// How long it stays although nobody has come.
+    pub empty_timeout: Option<Duration>,
+    /// How long it stays after the last one has gone.
+    pub departure_timeout: Option<Duration>,
+    pub max_participants: Option<u32>,
+}
+
+/// A room as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomSummary {
+    pub name: String,
+    /// Free text that lives as long as the room does, the same for everybody who looks.
     pub metadata: String,
 }
 
@@ -72,11 +111,25 @@ impl RoomAdmin {
     /// # Errors
     /// When the server can't be reached or refuses.
     pub async fn create_room(&self, room: &str, empty_timeout: Duration) -> Result<(), AdminError> {
+        let name = room.to_owned();
+        self.make_room(RoomRequest { name, empty_timeout: Some(empty_timeout), ..RoomRequest::default() }).await
+    }
+
+    /// Makes a room. One that exists is left as it is.
+    ///
+    /// # Errors
+    /// When the server can't be reached or refuses.
+    pub async fn make_room(&self, request: RoomRequest) -> Result<(), AdminError> {
+        let seconds = |duration: Option<Duration>| {
+            duration.map_or(0, |duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX).max(1))
+        };
         let options = CreateRoomOptions {
-            empty_timeout: u32::try_from(empty_timeout.as_secs()).unwrap_or(u32::MAX),
+            empty_timeout: seconds(request.empty_timeout),
+            departure_timeout: seconds(request.departure_timeout),
+            max_participants: request.max_participants.unwrap_or_default(),
             ..Default::default()
         };
-        self.rooms.create_room(room, options).await.map(drop).map_err(service("create a room"))
+        self.rooms.create_room(&request.name, options).await.map(drop).map_err(service("create a room"))
     }
 
     /// Ends a room for everybody in it.
@@ -94,6 +147,24 @@ impl RoomAdmin {
     pub async fn list_rooms(&self) -> Result<Vec<String>, AdminError> {
         let rooms = self.rooms.list_rooms(Vec::new()).await.map_err(service("list its rooms"))?;
         Ok(rooms.into_iter().map(|room| room.name).collect())
+    }
+
+    /// All rooms as they are.
+    ///
+    /// # Errors
+    /// When the server can't be reached.
+    pub async fn room_summaries(&self) -> Result<Vec<RoomSummary>, AdminError> {
+        let rooms = self.rooms.list_rooms(Vec::new()).await.map_err(service("list its rooms"))?;
+        Ok(rooms.into_iter().map(|room| RoomSummary { name: room.name, metadata: room.metadata }).collect())
+    }
+
+    /// Replaces a room's free text.
+    ///
+    /// # Errors
+    /// When the server can't be reached, or there is no such room.
+    pub async fn set_room_metadata(&self, room: &str, metadata: &str) -> Result<(), AdminError> {
+        let updated = self.rooms.update_room_metadata(room, metadata).await;
+        updated.map(drop).map_err(service("change a room's metadata"))
     }
 
     /// # Errors
@@ -124,6 +195,21 @@ impl RoomAdmin {
         };
         let dispatch = self.dispatches.create_dispatch(request).await.map_err(service("call an agent"))?;
         Ok(dispatch.id)
+    }
+
+    /// The calls for agents that were made in a room, however they ended. The server makes one by itself for a new room, to
+    /// whoever takes automatic jobs.
+    ///
+    /// # Errors
+    /// When the server can't be reached, or there is no such room.
+    pub async fn list_dispatches(&self, room: &str) -> Result<Vec<Dispatch>, AdminError> {
+        let dispatches = self.dispatches.list_dispatch(room).await.map_err(service("list the calls for agents"))?;
+        let summarise = |dispatch: proto::AgentDispatch| Dispatch {
+            id: dispatch.id,
+            agent_name: dispatch.agent_name,
+            metadata: dispatch.metadata,
+        };
+        Ok(dispatches.into_iter().map(summarise).collect())
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Grant {
     /// Shown to others.
     pub name: String,
     pub attributes: HashMap<String, String>,
+    /// Free text for others in the room.
+    pub metadata: String,
     pub lifetime: Duration,
     /// Agents to call by name when this token opens the room. Replaces automatic dispatch.
     pub agents: Vec<AgentCall>,
@@ -62,6 +64,7 @@ impl Grant {
             identity: identity.into(),
             name: String::new(),
             attributes: HashMap::new(),
+            metadata: String::new(),
             lifetime: DEFAULT_LIFETIME,
             agents: Vec::new(),
         }
@@ -116,6 +119,7 @@ fn join(key: &ApiKey, grant: Grant, kind: Option<&str>) -> Result<String, Error>
         .with_identity(grant.identity.as_str())
         .with_name(&grant.name)
         .with_attributes(grant.attributes)
+        .with_metadata(&grant.metadata)
         .with_grants(grants);
     if let Some(kind) = kind {
         token = token.with_kind(kind);

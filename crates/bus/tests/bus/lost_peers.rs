@@ -13,15 +13,15 @@ const KEEPALIVE: Duration = Duration::from_millis(400);
 const TWO_KEEPALIVES: Duration = Duration::from_millis(800);
 /// What the machine may add: two cores, shared by all tests.
 const SLACK: Duration = Duration::from_millis(250);
-const URL: &str = "AETHER_BUS_TEST_URL";
+pub const URL: &str = "AETHER_BUS_TEST_URL";
 
-/// Runs one of the ignored tests below in a process of its own.
-struct Peer(Child);
+/// Runs one of the ignored tests of this crate in a process of its own.
+pub struct Peer(Child);
 
 impl Peer {
-    fn start(test: &str, url: &str) -> Self {
+    pub fn start(test: &str, url: &str) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", &format!("lost_peers::{test}"), "--ignored"])
+            .args(["--exact", test, "--ignored"])
             .env(URL, url)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -31,7 +31,7 @@ impl Peer {
     }
 
     /// SIGKILL: nothing of it runs after this.
-    fn kill(&mut self) -> Instant {
+    pub fn kill(&mut self) -> Instant {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
         Instant::now()
@@ -74,7 +74,7 @@ async fn a_caller_to_be_killed() {
 #[tokio::test]
 async fn a_killed_worker_is_noticed_within_two_keepalives() {
     let nats = testkit::nats().await;
-    let mut worker = Peer::start("a_worker_to_be_killed", &nats.url);
+    let mut worker = Peer::start("lost_peers::a_worker_to_be_killed", &nats.url);
     let bus = connect(&nats.url, "agent").await;
     let options = CallOptions { keepalive: KEEPALIVE, ..CallOptions::default() };
     let deadline = Instant::now() + Duration::from_secs(10);
@@ -109,7 +109,7 @@ async fn a_killed_caller_is_noticed_within_two_keepalives() {
         }
     });
     let _running = start(&bus, service).await;
-    let mut caller = Peer::start("a_caller_to_be_killed", &nats.url);
+    let mut caller = Peer::start("lost_peers::a_caller_to_be_killed", &nats.url);
     accepted.recv().await.unwrap();
     let died = caller.kill();
     gone.recv().await.unwrap();
@@ -119,7 +119,7 @@ async fn a_killed_caller_is_noticed_within_two_keepalives() {
 #[tokio::test]
 async fn keepalives_keep_a_silent_call_open() {
     let nats = testkit::nats().await;
-    let _worker = Peer::start("a_worker_to_be_killed", &nats.url);
+    let _worker = Peer::start("lost_peers::a_worker_to_be_killed", &nats.url);
     let bus = connect(&nats.url, "agent").await;
     testkit::eventually("the worker is there", 10, || async {
         bus.call::<String, String>(&context(), "brain.request", &"x", CallOptions::default()).await.is_ok()

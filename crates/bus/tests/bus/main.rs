@@ -1,6 +1,8 @@
 //! The bus against a real nats-server: every shape, and every way in which it can fail.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod connection;
