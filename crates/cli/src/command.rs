@@ -2,11 +2,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{Context, Error, bench, config, models, status, talk, token, up};
+use crate::{Context, Error, bench, chat, config, key, models, page, people, room, session, status, talk, token, up};
 
-/// A voice agent on your own machine: talk to it in a LiveKit room, it listens, thinks, speaks and can be interrupted.
+/// A voice agent on your own machine: talk to it in a browser or any LiveKit room, or write to it; it remembers both.
 #[derive(Debug, Parser)]
-#[command(name = "aether", version, after_help = EXAMPLES, max_term_width = 110)]
+#[command(name = "aether", version, after_help = EXAMPLES, max_term_width = 120)]
 struct Command {
     #[command(subcommand)]
     action: Action,
@@ -16,9 +16,14 @@ const EXAMPLES: &str = "\
 Examples:
   aether up                                        start everything, stop it with Ctrl-C
   aether status                                    what runs where, and how it is
+  aether page                                      the link to the page, to talk in a browser
+  aether chat \"Good morning.\"                      write to the agent; `aether chat` goes on and on
+  aether room watch                                follow what is said in the rooms
+  aether session list                              what was said before
+  aether key create --name laptop                  a key for programs that speak OpenAI's interface
   aether token --room kitchen --identity ada       a token to join a room with any LiveKit client
   aether talk --wav question.wav --out answer.wav  ask by voice, without a microphone
-  aether bench                                     measure spoken turns and print where the time goes
+  aether bench                                     measure where the time of spoken turns goes
   aether config                                    every setting, its value and where it came from
 
 Settings come from defaults, then aether.toml, then the environment. State lies in .aether/ (or AETHER_HOME).";
@@ -28,10 +33,20 @@ enum Action {
     Up(up::Arguments),
     Status(status::Arguments),
     Config(config::Arguments),
+    Page(page::Arguments),
+    Chat(chat::Arguments),
+    Talk(talk::Arguments),
+    #[command(subcommand)]
+    Room(room::Action),
+    #[command(subcommand)]
+    Session(session::Action),
+    #[command(subcommand)]
+    Key(key::Action),
+    #[command(subcommand)]
+    Person(people::Action),
     Token(token::Arguments),
     #[command(subcommand)]
     Models(models::Action),
-    Talk(talk::Arguments),
     Bench(bench::Arguments),
 }
 
@@ -56,6 +71,12 @@ async fn act(action: Action) -> Result<(), Error> {
         Action::Up(arguments) => Box::pin(up::run(context, arguments)).await,
         Action::Status(arguments) => status::run(&context, &arguments).await,
         Action::Config(arguments) => config::run(&context, &arguments),
+        Action::Page(arguments) => page::run(&context, &arguments).await,
+        Action::Chat(arguments) => Box::pin(chat::run(&context, arguments)).await,
+        Action::Room(action) => Box::pin(room::run(&context, action)).await,
+        Action::Session(action) => session::run(&context, action).await,
+        Action::Key(action) => key::run(&context, action).await,
+        Action::Person(action) => people::run(&context, action).await,
         Action::Token(arguments) => token::run(&context, &arguments),
         Action::Models(action) => models::run(&context, action).await,
         Action::Talk(arguments) => Box::pin(talk::run(&context, arguments)).await,

@@ -39,6 +39,11 @@ impl Context {
         self.own(name).or_else(|| self.given.get(name).cloned())
     }
 
+    /// Whether an `aether up` runs from this state folder.
+    pub fn is_up(&self) -> bool {
+        !self.given.is_empty()
+    }
+
     /// True where only `aether up` says what the variable is.
     pub fn is_given(&self, name: &str) -> bool {
         self.own(name).is_none() && self.given.contains_key(name)
@@ -57,7 +62,8 @@ impl Context {
         Ok(describe(Loader::new(|name| self.variable(name), toml.as_deref())))
     }
 
-    fn own(&self, name: &str) -> Option<String> {
+    /// The variable of this process alone.
+    pub fn own(&self, name: &str) -> Option<String> {
         env::var_os(name).map(|value| value.to_string_lossy().into_owned())
     }
 

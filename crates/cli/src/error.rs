@@ -19,6 +19,8 @@ pub enum Error {
     Migrate(#[from] aether_store::MigrateError),
     #[error(transparent)]
     Models(#[from] aether_models::Error),
+    #[error(transparent)]
+    Api(#[from] crate::api::Error),
     #[error("{0}")]
     Input(String),
     #[error("{what}")]

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use aether_models::ModelStore;
 use aether_settings::{Row, Source};
@@ -12,11 +12,21 @@ const LIVEKIT: u16 = 7880;
 const LIVEKIT_TCP: u16 = 7881;
 const LIVEKIT_UDP: u16 = 7882;
 const LLM: u16 = 11435;
+/// The gateway's, where the settings do not say.
+const GATEWAY: u16 = 8000;
 /// Where Ollama listens when nobody says otherwise.
 const OLLAMA: &str = "http://127.0.0.1:11434";
 
 /// Aether's services and their programs, which lie beside this one.
-pub const SERVICES: [(&str, &str); 3] = [("brain", "aether-brain"), ("tts", "aether-tts"), ("agent", "aether-agent")];
+pub const SERVICES: [(&str, &str); 4] =
+    [("brain", "aether-brain"), ("tts", "aether-tts"), ("agent", "aether-agent"), ("gateway", "aether-gateway")];
+/// Agent processes beyond the first; as many as one machine could have use for.
+pub const MORE_AGENTS: [&str; 7] = ["agent-2", "agent-3", "agent-4", "agent-5", "agent-6", "agent-7", "agent-8"];
+
+/// Whether a part of this name is one of Aether's own.
+pub fn is_service(name: &str) -> bool {
+    SERVICES.iter().any(|(service, _)| *service == name) || MORE_AGENTS.contains(&name)
+}
 
 /// What is to be started, what is there already, and what the services must be told.
 #[derive(Debug)]
@@ -54,6 +64,8 @@ impl Plan {
         if let Ok(espeak) = layout.program("espeak-ng", "set AETHER_ESPEAK to its path") {
             plan.tell("AETHER_ESPEAK", espeak.display().to_string());
         }
+
+        let gateway_port = plan.gateway(rows, secrets);
 
         if let Some(row) = written(rows, "postgres.url") {
             plan.uses("postgres", row, &exposed, Probe::Postgres);
@@ -94,6 +106,7 @@ impl Plan {
                 port: LIVEKIT,
                 rtc_tcp_port: LIVEKIT_TCP,
                 rtc_udp_port: LIVEKIT_UDP,
+                webhook: Some(format!("http://127.0.0.1:{gateway_port}/livekit/webhook")),
                 config: layout.run("livekit.yaml"),
                 log: layout.log("livekit"),
             };
@@ -102,7 +115,7 @@ impl Plan {
             plan.starts("LIVEKIT_URL", livekit.component(layout, secrets)?);
         }
 
-        let ollama = rows.iter().any(|row| row.name == "llm.dialect" && row.value.as_deref() == Some("ollama"));
+        let ollama = value(rows, "llm.dialect").as_deref() == Some("ollama");
         match written(rows, "llm.endpoint") {
             Some(row) => {
                 let path = if ollama { "api/version" } else { "models" };
@@ -118,9 +131,24 @@ impl Plan {
         Ok(plan)
     }
 
+    /// What the other commands need to find the gateway and to be let in; returns its port.
+    fn gateway(&mut self, rows: &[Row], secrets: &Secrets) -> u16 {
+        let bind = value(rows, "gateway.bind").unwrap_or_default();
+        let port = bind.parse().map_or(GATEWAY, |bind: SocketAddr| bind.port());
+        if written(rows, "gateway.identity_secret").is_none() {
+            self.tell("AETHER_IDENTITY_SECRET", secrets.identity_secret.clone());
+        }
+        self.tell("AETHER_GATEWAY_BIND", bind);
+        let public = match written(rows, "gateway.public_url") {
+            Some(row) => row.value.clone().unwrap_or_default(),
+            None => format!("http://localhost:{port}"),
+        };
+        self.tell("AETHER_PUBLIC_URL", public);
+        port
+    }
+
     fn start_llm(&mut self, layout: &Layout, rows: &[Row]) -> Result<(), PartError> {
-        let wanted =
-            rows.iter().find(|row| row.name == "llm.model").and_then(|row| row.value.clone()).unwrap_or_default();
+        let wanted = value(rows, "llm.model").unwrap_or_default();
         let store = ModelStore::new(layout.models());
         let chosen = store.present_or_fallback(&wanted).map_or_else(|| wanted.clone(), |model| model.id.clone());
         if chosen != wanted {
@@ -159,6 +187,10 @@ impl Plan {
     }
 }
 
+fn value(rows: &[Row], key: &str) -> Option<String> {
+    rows.iter().find(|row| row.name == key).and_then(|row| row.value.clone())
+}
+
 fn written<'a>(rows: &'a [Row], key: &str) -> Option<&'a Row> {
     rows.iter().find(|row| row.name == key && row.source != Source::Default)
 }
@@ -181,8 +213,11 @@ mod tests {
 
     /// A plan for a state folder of its own that shares the installed parts and models.
     fn plan(environment: &[(&str, &str)], toml: Option<&str>) -> Plan {
+        plan_in(&tempfile::tempdir().unwrap(), environment, toml)
+    }
+
+    fn plan_in(dir: &tempfile::TempDir, environment: &[(&str, &str)], toml: Option<&str>) -> Plan {
         let installed = Layout::find().unwrap();
-        let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         symlink(installed.parts(), layout.parts()).unwrap();
         symlink(installed.models(), layout.models()).unwrap();
@@ -202,11 +237,18 @@ mod tests {
         let plan = plan(&[], None);
         assert_eq!(started(&plan), ["postgres", "redis", "nats", "livekit", "llm"]);
         assert!(plan.used.is_empty());
-        for name in
-            ["POSTGRES_URL", "POSTGRES_OWNER_URL", "REDIS_URL", "NATS_URL", "LIVEKIT_API_SECRET", "LLM_ENDPOINT"]
-        {
+        for name in [
+            "POSTGRES_URL",
+            "POSTGRES_OWNER_URL",
+            "REDIS_URL",
+            "NATS_URL",
+            "LIVEKIT_API_SECRET",
+            "LLM_ENDPOINT",
+            "AETHER_IDENTITY_SECRET",
+        ] {
             assert!(plan.environment.contains_key(name), "{name}");
         }
+        assert_eq!(plan.environment["AETHER_PUBLIC_URL"], "http://localhost:8000");
         assert!(plan.environment["POSTGRES_URL"].starts_with("postgres://aether_service:"));
     }
 
@@ -220,6 +262,25 @@ mod tests {
         assert!(plan.used.iter().all(|used| !used.url.contains("hunter2")));
         // The services read these themselves.
         assert!(!plan.environment.contains_key("NATS_URL"));
+    }
+
+    #[test]
+    fn a_gateway_elsewhere_is_told_to_everybody_who_must_find_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = plan_in(&dir, &[("AETHER_GATEWAY_BIND", "0.0.0.0:9000")], None);
+        assert_eq!(plan.environment["AETHER_GATEWAY_BIND"], "0.0.0.0:9000");
+        assert_eq!(plan.environment["AETHER_PUBLIC_URL"], "http://localhost:9000");
+        let livekit = plan.start.iter().find(|component| component.name() == "livekit").unwrap();
+        let config = livekit.launch.arguments.last().unwrap();
+        let config = std::fs::read_to_string(config).unwrap();
+        assert!(config.contains("urls: [\"http://127.0.0.1:9000/livekit/webhook\"]"), "{config}");
+    }
+
+    #[test]
+    fn a_secret_that_the_settings_name_is_not_replaced() {
+        let secret = "a secret that somebody chose for themselves";
+        let plan = plan(&[("AETHER_IDENTITY_SECRET", secret)], None);
+        assert!(!plan.environment.contains_key("AETHER_IDENTITY_SECRET"));
     }
 
     #[test]

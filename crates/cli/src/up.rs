@@ -1,19 +1,21 @@
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use aether_settings::{HttpSettings, LlmSettings, NatsSettings, PostgresSettings, RedisSettings};
 use aether_store::Store;
-use aether_supervisor::{Component, Secrets, Stack, State, part};
+use aether_supervisor::{Component, Probe, Secrets, Stack, State, free_port, part};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
 use crate::{
     Context, Error,
-    plan::{Plan, SERVICES, Used},
+    plan::{MORE_AGENTS, Plan, SERVICES, Used, is_service},
     running::{Claim, Running, RunningPart},
     status, talk,
+    welcome::Welcome,
 };
 
 /// A part that is not ours may need this long to answer; the services wait for it longer by themselves.
@@ -28,7 +30,8 @@ const READY_WITHIN: Duration = Duration::from_secs(90);
 /// LLM_ENDPOINT, or the same in aether.toml) is used, not started.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  aether up\n  aether up --check                                    start, ask one question by voice, stop\n  \
+    after_help = "Examples:\n  aether up\n  aether up --agents 2                                 two agent processes share the rooms\n  \
+    aether up --check                                    start, ask one question by voice, stop\n  \
     LLM_DIALECT=ollama LLM_MODEL=llama3.2:3b aether up   use the Ollama that runs here\n  \
     NATS_URL=nats://127.0.0.1:4222 aether up             use the NATS server that runs here"
 )]
@@ -37,6 +40,9 @@ pub struct Arguments {
     /// of every stage, stop everything and exit with 0 if it worked
     #[arg(long)]
     check: bool,
+    /// How many agent processes share the rooms
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    agents: u8,
     /// Print one JSON object per line instead of text: what became ready, what ended, where everything is
     #[arg(long)]
     json: bool,
@@ -53,7 +59,7 @@ pub async fn run(context: Context, arguments: Arguments) -> Result<(), Error> {
         started_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
     };
     let outcome = tokio::select! {
-        outcome = up.work(arguments.check) => outcome,
+        outcome = up.work(&arguments) => outcome,
         () = stop => Ok(()),
     };
     up.say.line("stopping", &json!({ "event": "stopping" }));
@@ -73,7 +79,7 @@ struct Up {
 }
 
 impl Up {
-    async fn work(&mut self, check: bool) -> Result<(), Error> {
+    async fn work(&mut self, arguments: &Arguments) -> Result<(), Error> {
         let begun = Instant::now();
         let plan = self.plan().await?;
         for note in &plan.notes {
@@ -82,7 +88,7 @@ impl Up {
         self.context = self.context.with(plan.environment.clone());
         self.used = plan.used;
         self.check_settings()?;
-        let services = self.services(&plan.environment)?;
+        let services = self.services(&plan.environment, arguments.agents)?;
 
         for used in &self.used {
             let answers = match timeout(ANSWER_WITHIN, used.probe.check()).await {
@@ -98,8 +104,8 @@ impl Up {
         self.start(services).await?;
         self.note_down(&plan.environment)?;
         self.await_services().await;
-        self.summary(begun.elapsed());
-        if check {
+        self.summary(begun.elapsed()).await;
+        if arguments.check {
             return talk::check(&self.context, self.say.json).await;
         }
         self.watch().await
@@ -127,28 +133,54 @@ impl Up {
         if problems.is_empty() { Ok(()) } else { Err(Error::Told) }
     }
 
-    fn services(&self, environment: &BTreeMap<String, String>) -> Result<Vec<Component>, Error> {
-        let program = std::env::current_exe().map_err(Error::io("this program's own path can't be found"))?;
-        let ports = self.context.settings(|loader| {
-            let (brain, tts, agent) =
-                (HttpSettings::brain(loader), HttpSettings::tts(loader), HttpSettings::agent(loader));
-            Ok([("brain", brain?.bind), ("tts", tts?.bind), ("agent", agent?.bind)])
+    fn services(&self, environment: &BTreeMap<String, String>, agents: u8) -> Result<Vec<Component>, Error> {
+        let binds = self.context.settings(|loader| {
+            let (brain, tts) = (HttpSettings::brain(loader), HttpSettings::tts(loader));
+            let (agent, gateway) = (HttpSettings::agent(loader), HttpSettings::gateway(loader));
+            Ok([("brain", brain?.bind), ("tts", tts?.bind), ("agent", agent?.bind), ("gateway", gateway?.bind)])
         })?;
-        SERVICES
-            .into_iter()
-            .map(|(name, file)| {
-                let program = program.with_file_name(file);
-                let Some((_, bind)) = ports.iter().find(|(service, _)| *service == name) else {
-                    return Err(Error::NoProgram { name: file });
-                };
-                if !program.is_file() {
-                    return Err(Error::NoProgram { name: file });
+        let mut services = Vec::new();
+        for (name, file) in SERVICES {
+            let Some((_, bind)) = binds.iter().find(|(service, _)| *service == name) else {
+                return Err(Error::NoProgram { name: file });
+            };
+            services.push(self.service(name, file, *bind, environment)?);
+            if name == "agent" {
+                for name in MORE_AGENTS.into_iter().take(usize::from(agents - 1)) {
+                    let port = free_port().map_err(Error::io("no port is free for another agent"))?;
+                    let bind = SocketAddr::from((bind.ip(), port));
+                    let mut environment = environment.clone();
+                    environment.insert("AETHER_AGENT_BIND".to_owned(), bind.to_string());
+                    services.push(self.service(name, file, bind, &environment)?);
                 }
-                let environment = environment.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-                let log = self.context.layout().log(name);
-                Ok(part::Service { name, program, port: bind.port(), environment, log }.component())
-            })
-            .collect()
+            }
+        }
+        Ok(services)
+    }
+
+    fn service(
+        &self,
+        name: &'static str,
+        file: &'static str,
+        bind: SocketAddr,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Component, Error> {
+        let program = std::env::current_exe().map_err(Error::io("this program's own path can't be found"))?;
+        let program = program.with_file_name(file);
+        if !program.is_file() {
+            return Err(Error::NoProgram { name: file });
+        }
+        let environment = environment.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let log = self.context.layout().log(name);
+        let mut component = part::Service { name, program, port: bind.port(), environment, log }.component();
+        if !bind.ip().is_unspecified() && !bind.ip().is_loopback() {
+            component.url = format!("http://{bind}");
+            component.probe = Probe::Http(format!("{}/livez", component.url));
+        }
+        if name == "gateway" {
+            "set AETHER_GATEWAY_BIND=127.0.0.1:PORT to use another port".clone_into(&mut component.instead);
+        }
+        Ok(component)
     }
 
     async fn start(&mut self, stage: Vec<Component>) -> Result<(), Error> {
@@ -191,7 +223,6 @@ impl Up {
     }
 
     fn service_urls(&self) -> Vec<(String, String)> {
-        let is_service = |name: &str| SERVICES.iter().any(|(service, _)| *service == name);
         let components = self.stack.parts().iter().map(|part| part.component());
         components
             .filter(|part| is_service(part.name()))
@@ -206,7 +237,7 @@ impl Up {
 
     fn running(&self) -> Running {
         let started = self.stack.parts().iter().zip(self.stack.reports()).map(|(part, report)| RunningPart {
-            service: SERVICES.iter().any(|(service, _)| *service == report.name),
+            service: is_service(&report.name),
             url: without_password(&part.component().url),
             started: true,
             report,
@@ -225,24 +256,19 @@ impl Up {
         Running { pid: std::process::id(), started_at: self.started_at, parts: used.chain(started).collect() }
     }
 
-    fn summary(&self, took: Duration) {
-        let url = self.context.variable("LIVEKIT_URL").unwrap_or_default();
+    async fn summary(&self, took: Duration) {
+        let welcome = Welcome::prepare(&self.context).await;
+        let livekit = self.context.variable("LIVEKIT_URL").unwrap_or_default();
         let logs = self.context.layout().home().join("logs");
         if self.say.json {
             let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            self.say.line("", &json!({ "event": "up", "livekit_url": url, "after_ms": milliseconds, "logs": logs }));
+            let mut event = json!({ "event": "up", "livekit_url": livekit, "after_ms": milliseconds, "logs": logs });
+            welcome.add_to(&mut event);
+            self.say.line("", &event);
             return;
         }
-        println!(
-            "\nAether is up after {:.1} s.\n\n\
-             Join a room with any LiveKit client at {url}; for a token:\n    \
-             aether token --room kitchen --identity you\n\
-             Or ask from a file:\n    \
-             aether talk --wav question.wav --out answer.wav\n\n\
-             Logs are in {}. Ctrl-C stops everything that was started here.\n",
-            took.as_secs_f64(),
-            logs.display()
-        );
+        println!("\nAether is up after {:.1} s.\n\n{welcome}", took.as_secs_f64());
+        println!("Logs are in {}. Ctrl-C stops everything that was started here.\n", logs.display());
     }
 
     /// Tells what ends and what comes back, for as long as nobody stops it.

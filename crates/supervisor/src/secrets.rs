@@ -15,6 +15,9 @@ pub struct Secrets {
     pub postgres_password: String,
     /// Of the role the services log in as.
     pub postgres_service_password: String,
+    /// What the gateway's keys and page tokens are made with. Empty only in a file that an earlier version wrote.
+    #[serde(default)]
+    pub identity_secret: String,
 }
 
 impl Secrets {
@@ -25,16 +28,18 @@ impl Secrets {
             livekit_api_secret: word(43),
             postgres_password: word(32),
             postgres_service_password: word(32),
+            identity_secret: word(43),
         }
     }
 
-    /// Reads the secrets of this state folder, or makes them on the first start.
+    /// Reads the secrets of this state folder, or makes those that are missing.
     pub fn load_or_create(layout: &Layout) -> Result<Self, Error> {
         let path = layout.run("secrets.json");
-        if let Some(secrets) = Self::read(&path)? {
-            return Ok(secrets);
-        }
-        let secrets = Self::random();
+        let secrets = match Self::read(&path)? {
+            Some(secrets) if !secrets.identity_secret.is_empty() => return Ok(secrets),
+            Some(secrets) => Self { identity_secret: word(43), ..secrets },
+            None => Self::random(),
+        };
         let text = serde_json::to_string_pretty(&secrets)
             .map_err(|error| Error::Prepare { what: "the secrets".into(), why: error.to_string() })?;
         write_private(&path, &text)?;
@@ -101,6 +106,19 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let second = Secrets::load_or_create(&layout).unwrap();
         assert_eq!(first.livekit_api_secret, second.livekit_api_secret);
+        assert_eq!(first.identity_secret, second.identity_secret);
         assert!(!format!("{first:?}").contains(&first.livekit_api_secret));
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_keeps_its_passwords_and_gains_what_is_new() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        let old = r#"{"livekit_api_key":"aether","livekit_api_secret":"a","postgres_password":"b","postgres_service_password":"c"}"#;
+        write_private(&layout.run("secrets.json"), old).unwrap();
+        let first = Secrets::load_or_create(&layout).unwrap();
+        assert_eq!((first.postgres_password.as_str(), first.postgres_service_password.as_str()), ("b", "c"));
+        assert!(first.identity_secret.len() >= 32);
+        assert_eq!(Secrets::load_or_create(&layout).unwrap().identity_secret, first.identity_secret);
     }
 }

@@ -4,20 +4,23 @@
 //! A server can be [killed](Server::kill) as a crash would and [restarted](Server::restart) on the same port with the same
 //! data. What can't be started panics with the reason: a test that can't have its part has failed.
 //!
-//! The only double is [`StallingLlm`], which makes failures on purpose that a real model can't be asked for.
+//! The only doubles are [`StallingLlm`], which makes failures on purpose that a real model can't be asked for, and
+//! [`ScriptedLlm`], which says what a test wants said, at a pace that is known.
 
 #![expect(clippy::panic, reason = "a test whose part can't be started must fail with the reason")]
 
 mod audio;
 mod ollama;
+mod scripted_llm;
 mod server;
 mod stalling_llm;
 
 pub use audio::{audio, audio_path};
 pub use ollama::{Ollama, ollama};
+pub use scripted_llm::{Line, Script, ScriptedLlm};
 pub use server::{
-    LiveKit, Llm, Nats, Postgres, Redis, Server, eventually, layout, livekit, llm, llm_with, nats, postgres, redis,
-    service,
+    LiveKit, Llm, Nats, Postgres, Redis, Server, eventually, layout, livekit, livekit_with_webhook, llm, llm_with,
+    nats, postgres, redis, service,
 };
 pub use stalling_llm::{Behaviour, StallingLlm};
 

@@ -138,12 +138,22 @@ pub async fn postgres() -> Postgres {
 }
 
 pub async fn livekit() -> LiveKit {
+    livekit_telling(None).await
+}
+
+/// The same, which tells this URL who came and who went.
+pub async fn livekit_with_webhook(url: &str) -> LiveKit {
+    livekit_telling(Some(url.to_owned())).await
+}
+
+async fn livekit_telling(webhook: Option<String>) -> LiveKit {
     let secrets = Secrets::random();
     let server = Server::start(|dir| {
         let livekit = part::LiveKit {
             port: port(),
             rtc_tcp_port: port(),
             rtc_udp_port: free_udp_port().unwrap_or_else(|error| panic!("{error}")),
+            webhook: webhook.clone(),
             config: dir.join("livekit.yaml"),
             log: dir.join("livekit.log"),
         };

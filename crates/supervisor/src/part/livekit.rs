@@ -8,6 +8,8 @@ pub struct LiveKit {
     pub port: u16,
     pub rtc_tcp_port: u16,
     pub rtc_udp_port: u16,
+    /// Who is told, signed with the API key, that somebody came or went.
+    pub webhook: Option<String>,
     /// Where the generated configuration goes; it holds the API secret.
     pub config: PathBuf,
     pub log: PathBuf,
@@ -38,6 +40,10 @@ impl LiveKit {
     fn text(&self, secrets: &Secrets) -> String {
         let Self { port, rtc_tcp_port, rtc_udp_port, .. } = self;
         let Secrets { livekit_api_key, livekit_api_secret, .. } = secrets;
+        let webhook = self
+            .webhook
+            .as_ref()
+            .map_or_else(String::new, |url| format!("webhook:\n  api_key: {livekit_api_key}\n  urls: [\"{url}\"]\n"));
         format!(
             r#"# Written by `aether up` on every start; changes are lost.
 port: {port}
@@ -54,7 +60,7 @@ rtc:
   stun_servers: ["127.0.0.1:3478"]
 keys:
   {livekit_api_key}: {livekit_api_secret}
-limit:
+{webhook}limit:
   max_room_name_length: 513
 agents:
   # An agent reports sessions/capacity as its load and is full at 1.

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::{machine, quantile};
 use crate::person::Exchange;
 use crate::talk::{self, Place};
 use crate::{Context, Error};
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Needs a running Aether. Every sixth question opens a new room, so that conversations are short. Nothing is asserted:
 /// times depend on the machine, which is named.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  aether bench\n  aether bench --turns 60 --json")]
+#[command(after_help = "Examples:\n  aether bench voice\n  aether bench voice --turns 60 --json")]
 pub struct Arguments {
     /// How many questions to ask
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -121,37 +122,4 @@ fn rows(exchanges: &[Exchange]) -> Vec<Row> {
             Row { key, name, p50: at(0.50), p95: at(0.95), p99: at(0.99) }
         })
         .collect()
-}
-
-/// The nearest-rank quantile of sorted values.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let rank = (share * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
-}
-
-/// What the figures were measured on.
-fn machine() -> String {
-    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-    let field = |text: &str, name: &str| {
-        let line = text.lines().find(|line| line.starts_with(name))?;
-        Some(line.split_once(':')?.1.trim().to_owned())
-    };
-    let processor = field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "an unknown processor".to_owned());
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let memory = field(&read("/proc/meminfo"), "MemTotal")
-        .and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok())
-        .map_or_else(String::new, |kib| format!(", {} GiB", kib.div_ceil(1 << 20)));
-    format!("{processor}, {cores} cores{memory}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_are_values_that_were_measured() {
-        let values: Vec<f64> = (1..=20).map(f64::from).collect();
-        assert_eq!((quantile(&values, 0.5), quantile(&values, 0.95), quantile(&values, 0.99)), (10.0, 19.0, 20.0));
-        assert!(quantile(&[], 0.5).is_nan());
-    }
 }

@@ -1,0 +1,69 @@
+//! `aether bench`: spoken turns ([`voice`]), and what the gateway adds to the language model's own time ([`gateway`]). Nothing
+//! is asserted unless it is asked for: times depend on the machine, which is named.
+
+mod gateway;
+mod voice;
+
+use crate::{Context, Error};
+
+/// Measure spoken turns, or the gateway.
+#[derive(Debug, clap::Args)]
+#[group(id = "bench")]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  aether bench                     spoken turns, on the Aether that runs\n  \
+    aether bench --turns 60 --json\n  aether bench gateway             what the gateway adds; starts what it needs itself"
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    voice: voice::Arguments,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    Voice(voice::Arguments),
+    Gateway(gateway::Arguments),
+}
+
+pub async fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
+    match arguments.what {
+        Some(What::Gateway(arguments)) => Box::pin(gateway::run(context, arguments)).await,
+        Some(What::Voice(voice)) => voice::run(context, voice).await,
+        None => voice::run(context, arguments.voice).await,
+    }
+}
+
+/// The nearest-rank quantile of sorted values.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let rank = (share * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+}
+
+/// What the figures were measured on.
+fn machine() -> String {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let field = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let processor = field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "an unknown processor".to_owned());
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory = field(&read("/proc/meminfo"), "MemTotal")
+        .and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok())
+        .map_or_else(String::new, |kib| format!(", {} GiB", kib.div_ceil(1 << 20)));
+    format!("{processor}, {cores} cores{memory}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_values_that_were_measured() {
+        let values: Vec<f64> = (1..=20).map(f64::from).collect();
+        assert_eq!((quantile(&values, 0.5), quantile(&values, 0.95), quantile(&values, 0.99)), (10.0, 19.0, 20.0));
+        assert!(quantile(&[], 0.5).is_nan());
+    }
+}
