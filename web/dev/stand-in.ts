@@ -1,0 +1,107 @@
+/**
+ * A stand-in for the gateway, for working on the page's looks only: it knows one person, two past sessions and no room. What
+ * the page can do is tried against the real gateway (e2e/conversation.mjs).
+ */
+
+import type { Plugin } from "vite";
+
+const HOUR = 3_600_000;
+
+type Mood = "ready" | "loading";
+let mood: Mood = "ready";
+
+export function standIn(): Plugin {
+  return {
+    name: "stand-in for the gateway",
+    configureServer(server) {
+      server.middlewares.use((request, response, pass) => {
+        const path = (request.url ?? "").split("?")[0] ?? "";
+        if (path.startsWith("/stand-in/mood/")) mood = path.endsWith("loading") ? "loading" : "ready";
+        const answer = answerOf(request.method ?? "GET", path);
+        if (!answer) {
+          pass();
+          return;
+        }
+        response.statusCode = answer.status;
+        response.setHeader("content-type", "application/json");
+        response.end(JSON.stringify(answer.body));
+      });
+    },
+  };
+}
+
+function answerOf(method: string, path: string): { status: number; body: unknown } | undefined {
+  const ok = (body: unknown) => ({ status: 200, body });
+  if (path.startsWith("/stand-in/")) return ok({ mood });
+  if (path === "/health") return ok(health());
+  if (path === "/v1/me") return ok({ person: "ada", name: "Ada" });
+  if (path === "/v1/page-tokens") return ok({ token: "aetherpage_e30.stand-in", expires_at: Date.now() / 1000 + 43_200 });
+  if (path === "/v1/sessions") return ok({ data: sessions(), has_more: true });
+  if (path.startsWith("/v1/sessions/")) return ok({ session_id: "1", turns: turns() });
+  if (path.startsWith("/v1/")) {
+    const message = `The stand-in has no ${method} ${path}.`;
+    return { status: 503, body: { error: { message, type: "server_error", param: null, code: "unavailable" } } };
+  }
+  return undefined;
+}
+
+function health() {
+  if (mood === "ready") return { ready: true, parts: [{ name: "brain", required: true, state: "up", detail: "" }] };
+  return {
+    ready: false,
+    parts: [
+      { name: "brain", required: false, state: "down", detail: "nobody thinks: brain waits for llm" },
+      { name: "livekit", required: false, state: "waiting", detail: "starting" },
+    ],
+  };
+}
+
+function sessions() {
+  const ago = (hours: number) => new Date(Date.now() - hours * HOUR).toISOString();
+  const session = (id: string, hours: number, turns: number, first: string, room: string | null, people = ["Ada"]) => ({
+    session_id: id,
+    room,
+    started_at: ago(hours),
+    last_at: ago(hours - 0.2),
+    turns,
+    first_words: first,
+    people,
+  });
+  return [
+    session("1", 0.3, 4, "My dentist appointment is on Thursday at nine.", "home"),
+    session("2", 2, 1, "What time is it in Lisbon?", null),
+    session("3", 26, 12, "Let's plan the garden: I have two square metres by the south wall and no idea what grows there.", "home", [
+      "Ada",
+      "Ben",
+    ]),
+    session("4", 76, 6, "Remember that my sister's birthday is in May.", "kitchen"),
+  ];
+}
+
+function turns() {
+  const at = new Date(Date.now() - HOUR).toISOString();
+  const turn = (id: string, modality: string, words: string, answer: string, status = "completed", heard = "") => ({
+    turn_id: id,
+    person_id: "ada",
+    person_name: "Ada",
+    modality,
+    words,
+    answer,
+    heard,
+    status,
+    started_at: at,
+    ended_at: at,
+  });
+  return [
+    turn("1", "voice", "My dentist appointment is on Thursday at nine.", "Noted: the dentist, on Thursday at nine."),
+    turn(
+      "2",
+      "voice",
+      "What could I do on the way back?",
+      "You could stop at the market by the bridge. On Thursdays they have fresh bread until noon, and the florist opens at ten.",
+      "interrupted",
+      "You could stop at the market by the bridge.",
+    ),
+    turn("3", "text", "Thanks. When was it again?", "On Thursday at nine."),
+  ];
+}

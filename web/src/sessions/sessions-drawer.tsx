@@ -1,0 +1,187 @@
+import { useCallback, useEffect, useRef, useState } from "react";
+
+import { AnswerWords } from "../conversation/lines";
+import type { Gateway, SessionSummary, SessionTurn } from "../gateway/gateway";
+import { BackIcon, CloseIcon } from "../style/icons";
+import { byDay, splitOf } from "./past";
+
+/** Past conversations, beside the page: a list, and each of them to read. */
+export function SessionsDrawer({ gateway, close }: { gateway: Gateway; close: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [sessions, setSessions] = useState<readonly SessionSummary[] | undefined>(undefined);
+  const [hasMore, setHasMore] = useState(false);
+  const [chosen, setChosen] = useState<SessionSummary | undefined>(undefined);
+  const [turns, setTurns] = useState<readonly SessionTurn[] | undefined>(undefined);
+  const [problem, setProblem] = useState("");
+
+  useEffect(() => {
+    const element = dialog.current;
+    element?.showModal();
+    return () => {
+      element?.close();
+    };
+  }, []);
+
+  const load = useCallback(
+    async (before?: string) => {
+      try {
+        const page = await gateway.sessions(before);
+        setSessions((known) => (before === undefined ? page.data : [...(known ?? []), ...page.data]));
+        setHasMore(page.has_more);
+      } catch (error) {
+        setProblem(error instanceof Error ? error.message : String(error));
+      }
+    },
+    [gateway],
+  );
+
+  useEffect(() => {
+    void load();
+  }, [load]);
+
+  const show = async (session: SessionSummary) => {
+    setChosen(session);
+    setTurns(undefined);
+    setProblem("");
+    try {
+      setTurns(await gateway.session(session.session_id));
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error));
+    }
+  };
+
+  return (
+    <dialog
+      ref={dialog}
+      className="drawer"
+      aria-labelledby="drawer-title"
+      onCancel={(event) => {
+        event.preventDefault();
+        close();
+      }}
+      onClick={(event) => {
+        if (event.target === dialog.current) close();
+      }}
+    >
+      <div className="drawer-inside">
+        <header>
+          {chosen && (
+            <button
+              type="button"
+              className="quiet"
+              aria-label="Back to the list"
+              onClick={() => {
+                setChosen(undefined);
+                setProblem("");
+              }}
+            >
+              <BackIcon />
+            </button>
+          )}
+          <h2 id="drawer-title">{chosen ? timeOf(chosen.started_at, true) : "Past conversations"}</h2>
+          <button type="button" className="quiet" aria-label="Close" onClick={close}>
+            <CloseIcon />
+          </button>
+        </header>
+        <div className="drawer-scroll" tabIndex={0} role="region" aria-labelledby="drawer-title">
+          <p role="alert" className="refusal">
+            {problem}
+          </p>
+          {chosen ? (
+            <Turns turns={turns} isBroken={problem !== ""} />
+          ) : (
+            <List
+              sessions={sessions}
+              isBroken={problem !== ""}
+              show={(session) => void show(session)}
+              more={hasMore ? () => void load(sessions?.at(-1)?.started_at) : undefined}
+            />
+          )}
+        </div>
+      </div>
+    </dialog>
+  );
+}
+
+type ListProps = {
+  sessions: readonly SessionSummary[] | undefined;
+  isBroken: boolean;
+  show: (session: SessionSummary) => void;
+  more: (() => void) | undefined;
+};
+
+export function List({ sessions, isBroken, show, more }: ListProps) {
+  if (!sessions) return isBroken ? null : <p className="empty">Looking…</p>;
+  if (sessions.length === 0) return <p className="empty">Nothing has been said yet.</p>;
+  return (
+    <>
+      {byDay(sessions, new Date()).map((day) => (
+        <section key={day.name} className="day">
+          <h3>{day.name}</h3>
+          <ul>
+            {day.sessions.map((session) => (
+              <li key={session.session_id}>
+                <button
+                  type="button"
+                  className="session"
+                  onClick={() => {
+                    show(session);
+                  }}
+                >
+                  <span className="first">{session.first_words || "No words"}</span>
+                  <span className="about">{aboutOf(session)}</span>
+                </button>
+              </li>
+            ))}
+          </ul>
+        </section>
+      ))}
+      {more && (
+        <button type="button" className="more" onClick={more}>
+          Earlier ones
+        </button>
+      )}
+    </>
+  );
+}
+
+export function Turns({ turns, isBroken }: { turns: readonly SessionTurn[] | undefined; isBroken: boolean }) {
+  if (!turns) return isBroken ? null : <p className="empty">Looking…</p>;
+  return (
+    <div className="lines past">
+      {turns.map((turn) => (
+        <div key={turn.turn_id} className="turn">
+          <article className="line said">
+            <h3 className="who">
+              {turn.person_name || "You"}
+              <span className="how">
+                {turn.modality === "text" ? "typed, " : ""}
+                {timeOf(turn.started_at, false)}
+              </span>
+            </h3>
+            <p className="words">{turn.words}</p>
+          </article>
+          {turn.answer ? (
+            <article className="line answer">
+              <h3 className="who">Aether</h3>
+              <AnswerWords {...splitOf(turn)} />
+            </article>
+          ) : (
+            <p className="line note">No answer</p>
+          )}
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function aboutOf(session: SessionSummary): string {
+  const turns = session.turns === 1 ? "1 turn" : `${session.turns} turns`;
+  const others = session.people.length > 1 ? session.people.join(", ") : undefined;
+  return [timeOf(session.started_at, false), turns, session.room ?? "in writing", others].filter(Boolean).join(" · ");
+}
+
+function timeOf(time: string, withDay: boolean): string {
+  const day = withDay ? ({ day: "numeric", month: "long" } as const) : {};
+  return new Date(time).toLocaleString(undefined, { ...day, hour: "2-digit", minute: "2-digit" });
+}
