@@ -1,12 +1,16 @@
 //! What the caller of a turn sends, checked once.
 
+use std::sync::Arc;
+
 use aether_bus::Frame;
 use aether_proto::{
-    AgentId, BrainInput, Commit, ErrorCode, Open, PersonId, SessionId, TenantId, TurnId, Update, brain_input,
+    AgentId, BrainInput, Commit, ErrorCode, Modality, Open, PersonId, SessionId, TenantId, TurnId, Update, brain_input,
 };
 
-/// The longest text that a person may say or write in one turn, in bytes.
-pub const MAX_WORDS: usize = 16 * 1024;
+use crate::conversation::Given;
+
+/// The longest text that a person may say or write in one turn, in bytes. More than a model may hold: the prompt shortens it.
+pub const MAX_WORDS: usize = 64 * 1024;
 
 /// A turn as it was opened.
 #[derive(Debug, Clone)]
@@ -21,6 +25,10 @@ pub struct Opening {
     pub person_name: String,
     pub room: String,
     pub words: String,
+    pub modality: Modality,
+    pub given: Arc<Given>,
+    pub off_the_record: bool,
+    pub label_speakers: bool,
 }
 
 impl Opening {
@@ -29,6 +37,7 @@ impl Opening {
             return Err(invalid("a brain.request call begins with open"));
         };
         let Open { session_id, turn_id, generation, person_id, person_name, room, words, .. } = open;
+        let given = Given::read(open)?;
         check_words(words)?;
         let person = match person_id.as_str() {
             "" => None,
@@ -44,7 +53,19 @@ impl Opening {
             person_name: person_name.clone(),
             room: room.clone(),
             words: words.clone(),
+            modality: open.modality(),
+            given: Arc::new(given),
+            off_the_record: open.off_the_record,
+            label_speakers: open.label_speakers,
         })
+    }
+
+    /// How others call the person.
+    pub fn speaker(&self) -> &str {
+        match (self.person_name.as_str(), &self.person) {
+            ("", Some(person)) => person.as_str(),
+            (name, _) => name,
+        }
     }
 }
 
@@ -64,9 +85,6 @@ impl Input {
             }
             Frame::Message(BrainInput { input: Some(brain_input::Input::Commit(commit)) }) => {
                 check_words(&commit.text)?;
-                if commit.text.trim().is_empty() {
-                    return Err(invalid("a turn without words can't be answered: cancel it instead"));
-                }
                 Ok(Self::Commit(commit))
             }
             Frame::Message(_) => Err(invalid("after open, a brain.request call takes update and commit")),
@@ -111,7 +129,7 @@ mod tests {
             (Open { person_id: "a\nb".into(), ..good.clone() }, "person id contains the control character U+000A"),
             (
                 Open { words: "x".repeat(MAX_WORDS + 1), ..good },
-                "16385 bytes are more than the 16384 that one turn may have",
+                "65537 bytes are more than the 65536 that one turn may have",
             ),
         ] {
             let error = read(open).unwrap_err();

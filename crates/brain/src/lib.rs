@@ -1,15 +1,17 @@
 //! The mind: words in, an answer out, and nothing forgotten that may be remembered.
 //!
-//! [`Service`] answers three subjects: `brain.request` (one turn of a conversation, begun while the person still speaks),
-//! `llm.request` (a raw completion; what nobody waits for yields to what somebody waits for) and `embed.request`. Beside
-//! that it follows the durable turn log and lets memory turn it into rows. It is the only one that talks to the language
-//! model, and the only writer of schema `agents`; it writes from the turn log alone, so nothing is written before a
-//! turn is committed.
+//! [`Service`] answers four subjects: `brain.request` (one turn of a conversation, begun while the person still speaks),
+//! `llm.request` (a raw completion; what nobody waits for yields to what somebody waits for), `embed.request` and
+//! `brain.ready`. Beside that it follows the durable turn log and lets memory turn it into rows. It is the only one that talks
+//! to the language model, and the only writer of schema `agents`; it writes from the turn log, and where a person asks it to
+//! remember or to forget something, so nothing is written before a turn is committed.
 //!
-//! Start with `turn.rs` for the life of one turn. What can be decided without waiting for anybody is pure and beside it:
-//! `draft.rs` (when to read ahead), `history.rs` (what of the conversation is shown), `prompt.rs` (in which order).
+//! Start with `turn.rs` for the life of one turn and `rounds.rs` for its answer; `tool/` has what the agent can do beside
+//! talking. What can be decided without waiting for anybody is pure: `draft.rs` (when to read ahead), `history.rs` (what of the
+//! conversation is shown), `prompt.rs` (in which order), `conversation.rs` (the same for callers who bring theirs along).
 //! This crate never decides when a person is done, never speaks, and never cuts an answer into sentences.
 
+mod conversation;
 mod draft;
 mod embed;
 mod gate;
@@ -23,9 +25,11 @@ mod preparation;
 pub mod prompt;
 mod raw_completion;
 mod remembering;
+mod rounds;
 mod service;
 mod session;
 mod settings;
+mod tool;
 mod turn;
 mod turn_log;
 

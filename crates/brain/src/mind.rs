@@ -32,12 +32,13 @@ impl Mind {
         }
     }
 
-    /// Bytes of history that fit beside everything else. A token is some four bytes of English; three leave room for
-    /// languages that take more.
-    pub fn history_budget(&self, others: usize) -> usize {
+    /// Bytes that fit beside the persona and an answer. A token is some four bytes of English; three leave room for languages
+    /// that take more.
+    pub fn prompt_budget(&self) -> usize {
         const BYTES_PER_TOKEN: usize = 3;
         let tokens = self.options.context_tokens.saturating_sub(self.options.max_output_tokens.get());
-        (tokens as usize * BYTES_PER_TOKEN).saturating_sub(self.options.persona.len() + others)
+        let persona = self.options.persona.len().max(self.options.writing_persona.len());
+        (tokens as usize * BYTES_PER_TOKEN).saturating_sub(persona)
     }
 }
 

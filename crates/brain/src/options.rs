@@ -4,8 +4,10 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aether_settings::OfferTools;
+
 use crate::Settings;
-use crate::prompt::PERSONA;
+use crate::prompt::{PERSONA, WRITING_PERSONA};
 
 /// Which sentence model finds memories, and where it lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +23,17 @@ pub struct Embedding {
 pub struct Options {
     /// Turns at once; the next one is told `overloaded`.
     pub max_calls: usize,
-    /// The first message of every prompt.
+    /// The first message of every prompt, where the answer is spoken.
     pub persona: String,
+    /// Where it is read.
+    pub writing_persona: String,
+    /// Answers where images are shown.
+    pub vision_model: Option<String>,
+    pub tools: OfferTools,
+    /// How often in one turn the model may ask for tools.
+    pub tool_rounds: u32,
+    /// How long one tool may run.
+    pub tool_deadline: Duration,
     /// Tokens that prompt and answer may take together.
     pub context_tokens: u32,
     pub max_output_tokens: NonZeroU32,
@@ -43,6 +54,11 @@ impl Options {
         Self {
             max_calls: 16,
             persona: PERSONA.to_owned(),
+            writing_persona: WRITING_PERSONA.to_owned(),
+            vision_model: None,
+            tools: OfferTools::Relevant,
+            tool_rounds: 3,
+            tool_deadline: Duration::from_secs(5),
             context_tokens: 4096,
             max_output_tokens: NonZeroU32::new(256).unwrap_or(NonZeroU32::MIN),
             temperature: 0.4,
@@ -68,6 +84,10 @@ impl From<&Settings> for Options {
             context_tokens: settings.llm.context_tokens,
             max_output_tokens: NonZeroU32::new(settings.llm.max_output_tokens).unwrap_or(defaults.max_output_tokens),
             temperature: settings.llm.temperature,
+            vision_model: settings.llm.vision_model.clone(),
+            tools: settings.brain.tools,
+            tool_rounds: settings.brain.tool_rounds,
+            tool_deadline: settings.brain.tool_timeout,
             ..defaults
         }
     }

@@ -73,7 +73,8 @@ async fn stream(mind: &Mind, call: &Call, request: ChatRequest) -> Result<(), Er
                 send(call, llm_output::Output::TextChunk(TextChunk { index, text })).await?;
                 index += 1;
             }
-            Delta::Thinking(_) => {}
+            // Without tools there are no calls.
+            Delta::Thinking(_) | Delta::ToolCall(_) | Delta::MalformedCall(_) => {}
             Delta::Usage(counted) => send(call, llm_output::Output::Usage(usage(mind, &counted))).await?,
             Delta::Done(reason) => return send(call, done(reason, first_token, started)).await,
         }
@@ -115,7 +116,8 @@ async fn collect(mind: &Mind, call: &Call, request: ChatRequest) -> Result<Whole
     while let Some(delta) = completion.next().await {
         match delta.map_err(|error| llm_error(&error))? {
             Delta::Text(text) => whole.text.push_str(&text),
-            Delta::Thinking(_) => {}
+            // Without tools there are no calls.
+            Delta::Thinking(_) | Delta::ToolCall(_) | Delta::MalformedCall(_) => {}
             Delta::Usage(counted) => whole.usage = Some(usage(mind, &counted)),
             Delta::Done(reason) => return Ok(Whole { finish: reason, ..whole }),
         }

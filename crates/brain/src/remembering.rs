@@ -3,20 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aether_memory::{Embedder, EmbedderOptions, Memory, Question, RecallError, Recollection};
+use aether_memory::{Embedder, EmbedderOptions, Memory, RecallError};
 use aether_models::ModelStore;
 use aether_store::Store;
 use aether_telemetry::{PartHealth, with_causes};
 use tokio::sync::watch;
 
 use crate::options::Embedding;
+use crate::tool::choice::Phrases;
 
 const RETRY: Duration = Duration::from_secs(5);
 
 /// The memory, once there is one. Cheap to clone.
 #[derive(Clone)]
 pub struct Remembering {
-    memory: Arc<watch::Sender<Option<Memory>>>,
+    loaded: Arc<watch::Sender<Option<Loaded>>>,
+}
+
+/// What there is once the sentence model is.
+#[derive(Clone)]
+pub struct Loaded {
+    pub memory: Memory,
+    /// Which of the agent's tools words ask for.
+    pub phrases: Arc<Phrases>,
 }
 
 /// Nothing can be recalled right now.
@@ -30,19 +39,18 @@ pub enum Unavailable {
 
 impl Default for Remembering {
     fn default() -> Self {
-        Self { memory: Arc::new(watch::Sender::new(None)) }
+        Self { loaded: Arc::new(watch::Sender::new(None)) }
     }
 }
 
 impl Remembering {
     /// The memory, unless its model is not loaded yet.
     pub fn get(&self) -> Option<Memory> {
-        self.memory.borrow().clone()
+        self.loaded().ok().map(|loaded| loaded.memory)
     }
 
-    pub async fn recall(&self, question: &Question<'_>) -> Result<Recollection, Unavailable> {
-        let memory = self.get().ok_or(Unavailable::NotLoaded)?;
-        Ok(memory.recall(question).await?)
+    pub fn loaded(&self) -> Result<Loaded, Unavailable> {
+        self.loaded.borrow().clone().ok_or(Unavailable::NotLoaded)
     }
 
     /// Loads the sentence model. What is missing or broken is said on `/health`; once it is mended, the next attempt
@@ -51,12 +59,15 @@ impl Remembering {
         loop {
             let attempt = embedding.clone();
             let problem = match tokio::task::spawn_blocking(move || load_once(&attempt)).await {
-                Ok(Ok(embedder)) => {
-                    let memory = Memory::new(aether_memory::Options::default(), store.clone(), embedder);
-                    self.memory.send_replace(Some(memory));
-                    health.up();
-                    return;
-                }
+                Ok(Ok(embedder)) => match Phrases::embed(&embedder).await {
+                    Ok(phrases) => {
+                        let memory = Memory::new(aether_memory::Options::default(), store.clone(), embedder);
+                        self.loaded.send_replace(Some(Loaded { memory, phrases: Arc::new(phrases) }));
+                        health.up();
+                        return;
+                    }
+                    Err(error) => with_causes(&error),
+                },
                 Ok(Err(error)) => with_causes(&*error),
                 Err(_) => "loading the sentence model was interrupted".to_owned(),
             };

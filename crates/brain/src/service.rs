@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aether_bus::{Bus, ServiceOptions};
-use aether_proto::subject;
+use aether_proto::{ReadyReply, ReadyRequest, subject};
 use aether_store::Store;
 use aether_telemetry::{Health, HttpServer, ServeError, http_router};
 use futures::TryFutureExt as _;
@@ -99,7 +99,10 @@ impl Service {
         };
         tokio::select! {
             result = async {
-                tokio::try_join!(http.run(http_router(health), shutdown.clone()).err_into(), answer(&bus, &mind, &shutdown))
+                tokio::try_join!(
+                    http.run(http_router(health.clone()), shutdown.clone()).err_into(),
+                    answer(&bus, &mind, &health, &shutdown),
+                )
             } => result.map(|_| ()),
             never = bus.watch(&nats) => match never {},
             never = health::watch_llm(&mind.llm, &model) => match never {},
@@ -109,8 +112,12 @@ impl Service {
     }
 }
 
+fn readiness(health: &Health) -> ReadyReply {
+    ReadyReply { ready: health.is_ready(), waiting_for: health.report().waiting_for }
+}
+
 /// Answers calls and follows the turn log until `shutdown`.
-async fn answer(bus: &Bus, mind: &Arc<Mind>, shutdown: &CancellationToken) -> Result<(), Error> {
+async fn answer(bus: &Bus, mind: &Arc<Mind>, health: &Health, shutdown: &CancellationToken) -> Result<(), Error> {
     let description = ServiceOptions {
         name: NAME.to_owned(),
         version: VERSION.to_owned(),
@@ -118,11 +125,13 @@ async fn answer(bus: &Bus, mind: &Arc<Mind>, shutdown: &CancellationToken) -> Re
         max_calls: mind.options.max_calls,
     };
     let (turns, completions, memory) = (Arc::clone(mind), Arc::clone(mind), mind.memory.clone());
+    let health = health.clone();
     let running = bus
         .service(description)
         .call(subject::BRAIN_REQUEST, move |call| turn::serve(Arc::clone(&turns), call))
         .call(subject::LLM_REQUEST, move |call| raw_completion::serve(Arc::clone(&completions), call))
         .request(subject::EMBED_REQUEST, move |_context, request| embed::serve(memory.clone(), request))
+        .request(subject::BRAIN_READY, move |_context, ReadyRequest {}| std::future::ready(Ok(readiness(&health))))
         .start()
         .await?;
     let consumer = turn_log::follow(bus, mind);

@@ -45,6 +45,11 @@ impl Sessions {
         });
     }
 
+    /// These turns are no more.
+    pub fn forget(&self, tenant: &TenantId, session: SessionId, turns: &[TurnId]) {
+        self.with(tenant, session, |session| session.recent.retain(|recent| !turns.contains(&recent.turn)));
+    }
+
     /// `stored` completed by what is known here.
     pub fn complete(&self, tenant: &TenantId, session: SessionId, stored: Vec<Exchange>, current: TurnId) -> History {
         self.with(tenant, session, |session| merge(stored, &session.recent, current))

@@ -2,7 +2,8 @@
 //!
 //! While the person speaks ([`Turn::listen`]): the history is read once, memories are recalled as soon as there are words to
 //! recall for, and the prompt so far is read into the server's cache. After `commit` ([`Turn::answer`]): memories are recalled
-//! for the final words, and the answer is streamed as it is made. Whatever ends the call aborts what runs on its behalf.
+//! for the final words, and the answer is streamed as it is made (`rounds.rs`). Whatever ends the call aborts what runs on its
+//! behalf.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -10,33 +11,37 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aether_bus::{CallEnded, IncomingCall};
-use aether_llm::{ChatRequest, Delta, Message};
-use aether_proto::{
-    BrainInput, BrainOutput, Commit, Done, Error, ErrorCode, Status, TextChunk, TurnId, Update, Usage, brain_output,
-};
+use aether_llm::Message;
+use aether_proto::{BrainInput, BrainOutput, Commit, Error, ErrorCode, Modality, Status, TurnId, Update, brain_output};
 use aether_store::{Exchange, TurnStatus};
 use aether_telemetry::metric;
 use futures::FutureExt as _;
 use time::OffsetDateTime;
-use tracing::{Instrument as _, debug, info, info_span, warn};
+use tracing::{Instrument as _, info, info_span};
 
+use crate::conversation;
 use crate::draft::{Draft, Step};
 use crate::history::History;
 use crate::input::{Input, Opening, invalid};
-use crate::mind::{Mind, llm_error};
+use crate::mind::Mind;
 use crate::preparation::{Known, Recalled, load_history, read_ahead, recall};
-use crate::prompt::Prompt;
+use crate::prompt::{self, Prompt, shorten};
+use crate::rounds::Times;
 
 /// Told once in a session, when an answer is made without what was said before.
 const MEMORY_UNAVAILABLE: &str = "memory_unavailable";
-/// The least that the model gets for its first token, however long the reading-ahead took.
-const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
+/// Exchanges that a small model sees when it is offered a tool: the tool changes the prompt's beginning, so that all of it is
+/// read anew, and what is asked for is in the last words.
+const BRIEF_HISTORY: usize = 4;
 
 pub type Call = IncomingCall<BrainInput, BrainOutput>;
 
 /// Answers one `brain.request` call.
 pub async fn serve(mind: Arc<Mind>, call: Call) -> Result<(), Error> {
     let opening = Opening::read(&call.context().tenant, &call.context().agent, call.open())?;
+    if opening.given.has_images() && mind.options.vision_model.is_none() {
+        return Err(invalid("images need a model that can see: set LLM_VISION_MODEL (llm.vision_model) to one"));
+    }
     let span = info_span!("turn", turn = %opening.turn, room = opening.room, generation = opening.generation);
     async {
         let Some(claim) = mind.generations.claim(opening.turn, opening.generation) else {
@@ -61,12 +66,19 @@ fn stale(generation: u32) -> Error {
     invalid(format_args!("generation {generation} of this turn is over: a newer one has begun"))
 }
 
-struct Turn {
-    mind: Arc<Mind>,
-    opening: Opening,
-    call: Call,
+pub struct Turn {
+    pub mind: Arc<Mind>,
+    pub opening: Opening,
+    pub call: Call,
     /// Once committed: what the person said and what has been answered so far.
-    said: Option<Exchange>,
+    pub said: Option<Exchange>,
+}
+
+/// All that the answer is made from.
+pub struct Prepared {
+    pub text: String,
+    pub known: Known,
+    pub recalled: Recalled,
 }
 
 /// What [`Turn::listen`] found out before the commit.
@@ -76,17 +88,6 @@ struct Heard {
     recalled: Option<Recalled>,
     prefill: Option<Work<()>>,
     at: Instant,
-}
-
-/// When the answer's preparation got where.
-#[derive(Clone, Copy)]
-struct Times {
-    committed: Instant,
-    /// All is known that the prompt needs. From here on it is the model that takes its time.
-    prepared: Instant,
-    recall_ms: u32,
-    /// What the embedding model took of it.
-    embed: Duration,
 }
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -111,8 +112,11 @@ impl Turn {
     async fn listen(&mut self) -> Result<Option<Heard>, Error> {
         let options = &self.mind.options;
         let mut draft = Draft::new(self.opening.generation, self.opening.words.clone(), options.prefill_pause);
-        let mut loading = Some(load_history(Arc::clone(&self.mind), self.opening.clone()).boxed());
-        let mut history: Option<Known> = None;
+        // Who brings the conversation along has no other history here. Its words are whole, too, so there is nothing to read
+        // ahead: that would only keep them waiting.
+        let brought = self.opening.given.messages.is_some();
+        let mut loading = (!brought).then(|| load_history(Arc::clone(&self.mind), self.opening.clone()).boxed());
+        let mut history = brought.then(Known::default);
         let mut recalling: Option<Work<Recalled>> = None;
         let mut recalled: Option<Recalled> = None;
         let mut prefill: Option<Work<()>> = None;
@@ -129,10 +133,10 @@ impl Turn {
             }
             let mut look_again = None;
             // What is recalled stands before the words, so there is no use in reading words ahead while it is looked for.
-            if let (Some(known), None) = (&history, &recalling) {
+            if let (Some(known), None, false) = (&history, &recalling, brought) {
                 match draft.step(Instant::now()) {
                     Step::Read(words) => {
-                        let messages = self.prompt(&known.history, recalled.as_ref(), &words);
+                        let messages = self.prompt(&known.history, recalled.as_ref(), &words, &[], false);
                         prefill = Some(read_ahead(Arc::clone(&self.mind), messages).boxed());
                         draft.begun(words, Instant::now());
                     }
@@ -154,6 +158,9 @@ impl Turn {
                         }
                         Input::Commit(Commit { generation, .. }) if generation < draft.generation() => {
                             metrics::counter!(metric::STALE, "what" => "brain_commit").increment(1);
+                        }
+                        Input::Commit(Commit { text, .. }) if text.trim().is_empty() && !brought => {
+                            return Err(invalid("a turn without words can't be answered: cancel it instead"));
                         }
                         Input::Commit(Commit { text, .. }) => {
                             let at = Instant::now();
@@ -184,7 +191,8 @@ impl Turn {
     async fn answer(&mut self, heard: Heard) -> Result<(), Error> {
         let Heard { text, history, recalled, prefill, at } = heard;
         let known = history.unwrap_or(Known { history: History::default(), failed: true });
-        self.said = Some(Exchange {
+        let brought = self.opening.given.messages.is_some();
+        self.said = (!brought).then(|| Exchange {
             turn: self.opening.turn,
             person_id: self.opening.person.as_ref().map(ToString::to_string).unwrap_or_default(),
             person_name: self.opening.person_name.clone(),
@@ -213,77 +221,10 @@ impl Turn {
             let message = "I can't remember our earlier conversations right now.".to_owned();
             self.send(brain_output::Output::Status(Status { code: MEMORY_UNAVAILABLE.to_owned(), message })).await?;
         }
-        let messages = self.prompt(&known.history, Some(&recalled), &text);
-        let outcome = self.generate(messages, Times { committed: at, prepared: prepared_at, recall_ms, embed }).await;
+        let times = Times { committed: at, prepared: prepared_at, recall_ms, embed };
+        let outcome = self.generate(Prepared { text, known, recalled }, times).await;
         self.keep();
         outcome
-    }
-
-    async fn generate(&mut self, messages: Vec<Message>, times: Times) -> Result<(), Error> {
-        let options = &self.mind.options;
-        let first_token = self.mind.llm.options().deadlines.first_token;
-        let request = ChatRequest {
-            max_tokens: options.max_output_tokens,
-            temperature: Some(options.temperature),
-            total: self.call.context().deadline(),
-            first_token: Some(first_token.saturating_sub(times.committed.elapsed()).max(SHORTEST_PATIENCE)),
-            ..ChatRequest::new(messages)
-        };
-        let mut completion = self.mind.llm.chat(request, self.call.cancelled());
-        let mut index = 0;
-        let mut done =
-            Done { recall_ms: times.recall_ms, model_embed_us: microseconds(times.embed), ..Done::default() };
-        let finish_reason = loop {
-            let delta = match completion.next().await {
-                Some(Ok(delta)) => delta,
-                Some(Err(error)) => {
-                    let failed = llm_error(&error);
-                    warn!(code = failed.code, "the language model did not answer");
-                    // A server's own words may quote what it was asked.
-                    debug!(error = failed.message, "why the language model did not answer");
-                    return Err(failed);
-                }
-                None => return Err(ErrorCode::Internal.error("the answer ended without an end")),
-            };
-            match delta {
-                Delta::Text(text) => {
-                    // Models like to begin with a blank; nobody can say one.
-                    let text = if index == 0 { text.trim_start() } else { &text };
-                    if text.is_empty() {
-                        continue;
-                    }
-                    if index == 0 {
-                        done.first_token_ms = milliseconds(times.committed.elapsed());
-                        done.model_first_token_us = microseconds(times.prepared.elapsed());
-                    }
-                    if let Some(said) = &mut self.said {
-                        said.heard.push_str(text);
-                    }
-                    self.send(brain_output::Output::TextChunk(TextChunk { index, text: text.to_owned() })).await?;
-                    index += 1;
-                }
-                Delta::Thinking(_) => {}
-                Delta::Usage(usage) => {
-                    debug!(input = usage.input_tokens, cached = ?usage.cached_input_tokens, "prompt read");
-                    let usage = Usage {
-                        model: self.mind.llm.options().model.clone(),
-                        input_tokens: usage.input_tokens,
-                        output_tokens: usage.output_tokens,
-                    };
-                    self.send(brain_output::Output::Usage(usage)).await?;
-                }
-                Delta::Done(reason) => break reason,
-            }
-        };
-        if index == 0 {
-            return Err(ErrorCode::LlmUnavailable.error("the language model answered with nothing; ask again"));
-        }
-        done.finish_reason = finish_reason.as_str().to_owned();
-        done.total_ms = milliseconds(times.committed.elapsed());
-        let Done { recall_ms, first_token_ms, total_ms, .. } = done;
-        info!(recall_ms, first_token_ms, total_ms, chunks = index, "turn answered");
-        self.send(brain_output::Output::Done(done)).await?;
-        Ok(())
     }
 
     /// Looks again at a history that was not final at the opening: what was heard of the last answer may be known by now.
@@ -305,20 +246,50 @@ impl Turn {
         let late = recall(Arc::clone(&self.mind), self.opening.clone(), text.to_owned(), shown).await;
         let embed = late.recollection.embed;
         match early {
-            Some(early) if late.failed || early.contains_all_of(&late) => (early, embed),
+            Some(early) if late.failed || early.contains_all_of(&late) => {
+                (Recalled { tool: late.tool, ..early }, embed)
+            }
             _ => (late, embed),
         }
     }
 
-    fn prompt(&self, history: &History, recalled: Option<&Recalled>, words: &str) -> Vec<Message> {
-        let memories = recalled.and_then(|recalled| recalled.recollection.lines());
-        let Opening { tenant, session, .. } = &self.opening;
-        let budget = self.mind.history_budget(words.len() + memories.as_ref().map_or(0, String::len));
-        let shown = self.mind.sessions.show(tenant, *session, history, budget);
-        Prompt { persona: &self.mind.options.persona, history: &shown, memories: memories.as_deref(), words }.messages()
+    /// What the model is shown. `results` are what tools returned for these words; a brief prompt has little history.
+    pub fn prompt(
+        &self,
+        history: &History,
+        recalled: Option<&Recalled>,
+        words: &str,
+        results: &[Message],
+        brief: bool,
+    ) -> Vec<Message> {
+        let Opening { tenant, session, given, .. } = &self.opening;
+        let options = &self.mind.options;
+        let persona = match self.opening.modality {
+            Modality::Text => &options.writing_persona,
+            Modality::Voice | Modality::Unspecified => &options.persona,
+        };
+        let memories = recalled.and_then(|recalled| recalled.recollection.lines(self.opening.speaker()));
+        let mut notes: Vec<_> = memories.as_deref().map(prompt::memories).into_iter().chain(results.to_vec()).collect();
+        let fits = self.mind.prompt_budget();
+        let size = |notes: &[Message]| notes.iter().map(|note| note.content.len()).sum::<usize>();
+        if let Some(messages) = &given.messages {
+            // A conversation that just fits must not be too long because of what we add.
+            if conversation::size(messages) + size(&notes) > fits {
+                notes = results.to_vec();
+            }
+            return conversation::messages(messages, persona, notes);
+        }
+        let words = shorten(words, fits.saturating_sub(size(&notes)));
+        let budget = fits.saturating_sub(words.len() + size(&notes));
+        let mut shown = self.mind.sessions.show(tenant, *session, history, budget);
+        if brief {
+            shown.drain(..shown.len().saturating_sub(BRIEF_HISTORY));
+        }
+        let speaker = self.opening.label_speakers.then(|| self.opening.speaker());
+        Prompt { persona, history: &shown, speaker, notes: &notes, words: &words }.messages()
     }
 
-    async fn send(&self, output: brain_output::Output) -> Result<(), CallEnded> {
+    pub async fn send(&self, output: brain_output::Output) -> Result<(), CallEnded> {
         self.call.send(&BrainOutput { output: Some(output) }).await
     }
 
@@ -344,10 +315,6 @@ async fn wait_until(at: Option<Instant>) {
     }
 }
 
-fn milliseconds(duration: Duration) -> u32 {
+pub fn milliseconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
-}
-
-fn microseconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }

@@ -3,35 +3,82 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use crate::{ToolCall, ToolCallPiece, ToolChoice, ToolSpec};
 
 /// Whose words a message holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     System,
     User,
     Assistant,
+    /// What a function returned.
+    Tool,
+}
+
+impl Role {
+    /// The same in both dialects.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        }
+    }
+}
+
+/// A picture that a person shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Such as `image/png`.
+    pub media_type: String,
+    pub data: Vec<u8>,
+}
+
+impl std::fmt::Debug for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Image({}, {} bytes)", self.media_type, self.data.len())
+    }
 }
 
 /// One message of a prompt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     pub role: Role,
     pub content: String,
+    /// Of an assistant: what it asked for.
+    pub tool_calls: Vec<ToolCall>,
+    /// Of a tool: which of these it answers.
+    pub tool_call_id: Option<String>,
+    /// Of a user, for models that can see.
+    pub images: Vec<Image>,
 }
 
 impl Message {
+    pub fn new(role: Role, content: impl Into<String>) -> Self {
+        Self { role, content: content.into(), tool_calls: Vec::new(), tool_call_id: None, images: Vec::new() }
+    }
+
     pub fn system(content: impl Into<String>) -> Self {
-        Self { role: Role::System, content: content.into() }
+        Self::new(Role::System, content)
     }
 
     pub fn user(content: impl Into<String>) -> Self {
-        Self { role: Role::User, content: content.into() }
+        Self::new(Role::User, content)
     }
 
     pub fn assistant(content: impl Into<String>) -> Self {
-        Self { role: Role::Assistant, content: content.into() }
+        Self::new(Role::Assistant, content)
+    }
+
+    /// What an assistant asked for.
+    pub fn asking(tool_calls: Vec<ToolCall>) -> Self {
+        Self { tool_calls, ..Self::new(Role::Assistant, "") }
+    }
+
+    /// What the call with this id returned.
+    pub fn returned(call_id: impl Into<String>, content: impl Into<String>) -> Self {
+        Self { tool_call_id: Some(call_id.into()), ..Self::new(Role::Tool, content) }
     }
 }
 
@@ -39,10 +86,16 @@ impl Message {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChatRequest {
     pub messages: Vec<Message>,
+    /// Another one than [`crate::Options::model`], of the same server.
+    pub model: Option<String>,
+    /// Functions that the model may ask for. With any, its text is searched for calls: small models write them there.
+    pub tools: Vec<ToolSpec>,
+    pub tool_choice: ToolChoice,
     /// The answer is cut here, by the server or, when it does not, by us.
     pub max_tokens: NonZeroU32,
     /// `None` leaves it to the server.
     pub temperature: Option<f32>,
+    pub top_p: Option<f32>,
     pub seed: Option<u64>,
     /// The answer ends before any of these texts.
     pub stop: Vec<String>,
@@ -61,8 +114,12 @@ impl ChatRequest {
     pub fn new(messages: Vec<Message>) -> Self {
         Self {
             messages,
+            model: None,
+            tools: Vec::new(),
+            tool_choice: ToolChoice::Auto,
             max_tokens: Self::DEFAULT_MAX_TOKENS,
             temperature: None,
+            top_p: None,
             seed: None,
             stop: Vec::new(),
             slot: None,
@@ -78,6 +135,9 @@ pub enum Delta {
     Text(String),
     /// What a reasoning model says to itself: a sign of life, not part of the answer.
     Thinking(String),
+    ToolCall(ToolCallPiece),
+    /// This looked like a call and can't be read as one.
+    MalformedCall(String),
     Usage(Usage),
     Done(FinishReason),
 }
@@ -100,6 +160,8 @@ pub enum FinishReason {
     Stop,
     /// Cut at the token limit or the total deadline.
     Length,
+    /// The model waits for what it asked for.
+    ToolCalls,
 }
 
 impl FinishReason {
@@ -107,6 +169,7 @@ impl FinishReason {
         match self {
             Self::Stop => "stop",
             Self::Length => "length",
+            Self::ToolCalls => "tool_calls",
         }
     }
 
@@ -114,6 +177,7 @@ impl FinishReason {
     pub(crate) fn from_wire(word: &str) -> Self {
         match word {
             "length" | "max_tokens" => Self::Length,
+            "tool_calls" | "function_call" => Self::ToolCalls,
             _ => Self::Stop,
         }
     }

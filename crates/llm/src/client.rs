@@ -13,6 +13,7 @@ use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::measure;
 use crate::parse::reported_message;
+use crate::reading::Reading;
 use crate::{ChatRequest, CircuitBreaker, Completion, Delta, Error, FinishReason, Message, Options, Outcome, Permit};
 
 /// Deltas that may wait for their reader before the server is read no further.
@@ -70,6 +71,7 @@ impl Client {
     pub fn chat(&self, request: ChatRequest, cancel: CancellationToken) -> Completion {
         let (sender, deltas) = mpsc::channel(BUFFERED_DELTAS);
         let shared = Arc::clone(&self.shared);
+        let model = request.model.clone().unwrap_or_else(|| self.shared.options.model.clone());
         let task = async move {
             let outcome = tokio::select! {
                 biased;
@@ -81,12 +83,8 @@ impl Client {
                 let _ = sender.send(Err(error)).await;
             }
         };
-        let span = info_span!(
-            "chat",
-            otel.kind = "client",
-            gen_ai.operation.name = "chat",
-            gen_ai.request.model = self.shared.options.model,
-        );
+        let span =
+            info_span!("chat", otel.kind = "client", gen_ai.operation.name = "chat", gen_ai.request.model = model,);
         let request = AbortOnDropHandle::new(tokio::spawn(task.instrument(span)));
         Completion { deltas, _request: request }
     }
@@ -175,7 +173,7 @@ impl Shared {
             debug!(error = %error, failed, "asking the language model again");
             tokio::time::sleep(wait).await;
         };
-        measure::ended(&self.options.model, started.elapsed(), &outcome);
+        measure::ended(request.model.as_ref().unwrap_or(&self.options.model), started.elapsed(), &outcome);
         admission.record(match &outcome {
             Err(error) if error.is_failure_of_the_server() => Outcome::Failure,
             Err(Error::Cancelled) => Outcome::Abandoned,
@@ -193,6 +191,7 @@ impl Shared {
         seen: &mut bool,
     ) -> Result<(), Error> {
         let options = &self.options;
+        let model = request.model.as_ref().unwrap_or(&options.model);
         let started = Instant::now();
         let post = self
             .http
@@ -209,7 +208,9 @@ impl Shared {
 
         let mut parser = options.dialect.parser();
         let mut budget = Budget::new(request);
+        let mut reading = Reading::new(request);
         let mut found = Vec::new();
+        let mut meant = Vec::new();
         loop {
             let deadline =
                 if *seen { limits.total.min(Instant::now() + options.deadlines.idle) } else { limits.first_token };
@@ -222,13 +223,16 @@ impl Shared {
                 }
                 Err(_) => return Err(self.late(request, limits, *seen)),
             };
+            if !found.is_empty() && !*seen {
+                *seen = true;
+                measure::first_token(model, started.elapsed());
+            }
             for delta in found.drain(..) {
-                if !*seen {
-                    *seen = true;
-                    measure::first_token(&options.model, started.elapsed());
-                }
+                reading.read(delta, &mut meant);
+            }
+            for delta in meant.drain(..) {
                 if let Delta::Usage(usage) = &delta {
-                    measure::tokens(&options.model, usage);
+                    measure::tokens(model, usage);
                 }
                 let over = !budget.allows(&delta);
                 let done = over || matches!(delta, Delta::Done(_));
@@ -307,7 +311,11 @@ impl Budget {
     }
 
     fn allows(&mut self, delta: &Delta) -> bool {
-        let (Delta::Text(text) | Delta::Thinking(text)) = delta else { return true };
+        let text = match delta {
+            Delta::Text(text) | Delta::Thinking(text) | Delta::MalformedCall(text) => text,
+            Delta::ToolCall(piece) => &piece.arguments,
+            Delta::Usage(_) | Delta::Done(_) => return true,
+        };
         let allowed = self.deltas > 0 && self.bytes >= text.len();
         self.deltas = self.deltas.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(text.len());

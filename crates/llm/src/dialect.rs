@@ -187,4 +187,66 @@ mod tests {
             })
         );
     }
+
+    #[test]
+    fn each_dialect_has_its_own_shape_of_tools_calls_and_images() {
+        use serde_json::json;
+
+        use crate::{Image, Message, ToolCall, ToolChoice, ToolSpec};
+
+        let call = ToolCall { id: "c".into(), name: "clock".into(), arguments: "{\"zone\":\"here\"}".into() };
+        let image = Image { media_type: "image/png".into(), data: vec![1, 2, 3] };
+        let tool = |name: &str| ToolSpec {
+            name: name.into(),
+            description: "Tells the time.".into(),
+            parameters: json!({ "type": "object" }),
+        };
+        let request = ChatRequest {
+            model: Some("eyes".into()),
+            tools: vec![tool("clock"), tool("watch")],
+            tool_choice: ToolChoice::Named("clock".into()),
+            top_p: Some(0.5),
+            ..ChatRequest::new(vec![
+                Message { images: vec![image], ..Message::user("Hi") },
+                Message::asking(vec![call]),
+                Message::returned("c", "late"),
+            ])
+        };
+        let body =
+            |dialect: Dialect| dialect.chat_body(&Options::new("http://h:1".parse().unwrap(), dialect, "m"), &request);
+        let function = |name: &str| {
+            let parameters = json!({ "type": "object" });
+            let function = json!({ "name": name, "description": "Tells the time.", "parameters": parameters });
+            json!({ "type": "function", "function": function })
+        };
+
+        let openai = body(Dialect::OpenAi);
+        assert_eq!((&openai["model"], &openai["top_p"]), (&json!("eyes"), &json!(0.5)));
+        assert_eq!(openai["tools"], json!([function("clock"), function("watch")]));
+        assert_eq!(openai["tool_choice"], json!({ "type": "function", "function": { "name": "clock" } }));
+        let url = json!({ "url": "data:image/png;base64,AQID" });
+        let parts = json!([{ "type": "text", "text": "Hi" }, { "type": "image_url", "image_url": url }]);
+        let call = json!({ "name": "clock", "arguments": "{\"zone\":\"here\"}" });
+        assert_eq!(
+            openai["messages"],
+            json!([
+                { "role": "user", "content": parts },
+                { "role": "assistant", "content": "", "tool_calls": [{ "id": "c", "type": "function", "function": call }] },
+                { "role": "tool", "content": "late", "tool_call_id": "c" },
+            ])
+        );
+
+        let ollama = body(Dialect::Ollama);
+        assert_eq!((&ollama["model"], &ollama["options"]["top_p"]), (&json!("eyes"), &json!(0.5)));
+        assert_eq!(ollama["tools"], json!([function("clock")]));
+        let call = json!({ "name": "clock", "arguments": { "zone": "here" } });
+        assert_eq!(
+            ollama["messages"],
+            json!([
+                { "role": "user", "content": "Hi", "images": ["AQID"] },
+                { "role": "assistant", "content": "", "tool_calls": [{ "function": call }] },
+                { "role": "tool", "content": "late" },
+            ])
+        );
+    }
 }

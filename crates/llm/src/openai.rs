@@ -1,15 +1,19 @@
 //! The OpenAI-compatible dialect: server-sent events, each a JSON chunk, ended by `[DONE]`.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::lines::Lines;
-use crate::{ChatRequest, Delta, FinishReason, Options, ParseError, Usage};
+use crate::{
+    ChatRequest, Delta, FinishReason, Image, Message, Options, ParseError, ToolCallPiece, ToolChoice, ToolSpec, Usage,
+};
 
 pub(crate) fn chat_body(options: &Options, request: &ChatRequest) -> Value {
     let mut body = json!({
-        "model": options.model,
-        "messages": request.messages,
+        "model": request.model.as_ref().unwrap_or(&options.model),
+        "messages": request.messages.iter().map(message).collect::<Vec<_>>(),
         "max_tokens": request.max_tokens,
         "stream": true,
         "stream_options": { "include_usage": true },
@@ -17,8 +21,20 @@ pub(crate) fn chat_body(options: &Options, request: &ChatRequest) -> Value {
     if let Some(temperature) = request.temperature {
         body["temperature"] = json!(temperature);
     }
+    if let Some(top_p) = request.top_p {
+        body["top_p"] = json!(top_p);
+    }
     if let Some(seed) = request.seed {
         body["seed"] = json!(seed);
+    }
+    if !request.tools.is_empty() {
+        body["tools"] = request.tools.iter().map(function).collect();
+        body["tool_choice"] = match &request.tool_choice {
+            ToolChoice::Auto => json!("auto"),
+            ToolChoice::None => json!("none"),
+            ToolChoice::Required => json!("required"),
+            ToolChoice::Named(name) => json!({ "type": "function", "function": { "name": name } }),
+        };
     }
     if !request.stop.is_empty() {
         body["stop"] = json!(request.stop);
@@ -29,6 +45,37 @@ pub(crate) fn chat_body(options: &Options, request: &ChatRequest) -> Value {
         body["cache_prompt"] = json!(true);
     }
     body
+}
+
+/// Both dialects name functions like this.
+pub(crate) fn function(tool: &ToolSpec) -> Value {
+    let ToolSpec { name, description, parameters } = tool;
+    json!({ "type": "function", "function": { "name": name, "description": description, "parameters": parameters } })
+}
+
+fn message(message: &Message) -> Value {
+    let mut body = json!({ "role": message.role.as_str(), "content": message.content });
+    if !message.images.is_empty() {
+        let text = json!({ "type": "text", "text": message.content });
+        let text = std::iter::once(text).filter(|_| !message.content.is_empty());
+        body["content"] = text.chain(message.images.iter().map(image)).collect();
+    }
+    if !message.tool_calls.is_empty() {
+        let calls = message.tool_calls.iter().map(|call| {
+            let function = json!({ "name": call.name, "arguments": call.arguments });
+            json!({ "id": call.id, "type": "function", "function": function })
+        });
+        body["tool_calls"] = calls.collect();
+    }
+    if let Some(id) = &message.tool_call_id {
+        body["tool_call_id"] = json!(id);
+    }
+    body
+}
+
+fn image(Image { media_type, data }: &Image) -> Value {
+    let url = format!("data:{media_type};base64,{}", BASE64.encode(data));
+    json!({ "type": "image_url", "image_url": { "url": url } })
 }
 
 #[derive(Deserialize)]
@@ -52,6 +99,23 @@ struct Choice {
 struct ChoiceDelta {
     content: Option<String>,
     reasoning_content: Option<String>,
+    tool_calls: Option<Vec<ChunkCall>>,
+}
+
+#[derive(Deserialize)]
+struct ChunkCall {
+    /// Left out by some servers where there is only one.
+    #[serde(default)]
+    index: u32,
+    id: Option<String>,
+    #[serde(default)]
+    function: ChunkFunction,
+}
+
+#[derive(Default, Deserialize)]
+struct ChunkFunction {
+    name: Option<String>,
+    arguments: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -165,6 +229,14 @@ impl Events {
             let delta = choice.delta.unwrap_or_default();
             deltas.extend(delta.reasoning_content.filter(|text| !text.is_empty()).map(Delta::Thinking));
             deltas.extend(delta.content.filter(|text| !text.is_empty()).map(Delta::Text));
+            deltas.extend(delta.tool_calls.into_iter().flatten().map(|call| {
+                Delta::ToolCall(ToolCallPiece {
+                    index: call.index,
+                    id: call.id.filter(|id| !id.is_empty()),
+                    name: call.function.name.filter(|name| !name.is_empty()),
+                    arguments: call.function.arguments.unwrap_or_default(),
+                })
+            }));
             self.finish = choice.finish_reason.as_deref().map(FinishReason::from_wire).or(self.finish);
         }
         if let Some(usage) = chunk.usage {

@@ -1,6 +1,6 @@
 //! Both dialects' parsers: what they read, and that no cutting and no rubbish confuses them.
 
-use aether_llm::{Delta, Dialect, FinishReason, ParseError, Usage};
+use aether_llm::{Delta, Dialect, FinishReason, ParseError, ToolCallPiece, Usage};
 use proptest::prelude::*;
 
 type Parsed = (Vec<Delta>, Result<(), ParseError>);
@@ -25,6 +25,12 @@ fn usage(model: &str, input_tokens: u32, output_tokens: u32, cached_input_tokens
     Delta::Usage(Usage { model: model.into(), input_tokens, output_tokens, cached_input_tokens })
 }
 
+fn piece(index: u32, id: Option<&str>, name: Option<&str>, arguments: &str) -> Delta {
+    let (id, name) = (id.map(str::to_owned), name.map(str::to_owned));
+    Delta::ToolCall(ToolCallPiece { index, id, name, arguments: arguments.to_owned() })
+}
+
+const ASKS: Delta = Delta::Done(FinishReason::ToolCalls);
 const STOP: Delta = Delta::Done(FinishReason::Stop);
 const LENGTH: Delta = Delta::Done(FinishReason::Length);
 
@@ -61,9 +67,30 @@ fn openai_answers() {
             "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\ndata: [DONE]\n\nrubbish after the end",
             vec![Delta::Thinking("hm".into()), text("Hi"), STOP],
         ),
+        (
+            "two calls, the second one in pieces",
+            concat!(
+                "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"clock\",\"arguments\":\"{}\"}}]}}]}\n\n",
+                "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"note\",\"arguments\":\"\"}}]}}]}\n\n",
+                "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"function\":{\"arguments\":\"{\\\"x\\\":\"}}]}}]}\n\n",
+                "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"function\":{\"arguments\":\"1}\"}}]}}]}\n\n",
+                "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n",
+            ),
+            vec![
+                piece(0, Some("a"), Some("clock"), "{}"),
+                piece(1, Some("b"), Some("note"), ""),
+                piece(1, None, None, "{\"x\":"),
+                piece(1, None, None, "1}"),
+                ASKS,
+            ],
+        ),
     ];
     for (name, bytes, expected) in cases {
-        assert_eq!(parse(Dialect::OpenAi, [bytes.as_bytes()]), (expected.clone(), Ok(())), "{name}");
+        let bytes = bytes.as_bytes();
+        for at in 0..=bytes.len() {
+            let (head, tail) = bytes.split_at(at);
+            assert_eq!(parse(Dialect::OpenAi, [head, tail]), (expected.clone(), Ok(())), "{name}, cut at {at}");
+        }
     }
 }
 
@@ -89,9 +116,21 @@ fn ollama_answers() {
             "{\"message\":{\"content\":\"\",\"thinking\":\"hm\"}}\r\n\r\n{\"message\":{\"content\":\"Hi\"},\"done\":true}\n",
             vec![Delta::Thinking("hm".into()), text("Hi"), STOP],
         ),
+        (
+            "calls come whole, their arguments as objects",
+            concat!(
+                "{\"message\":{\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"note\",\"arguments\":{\"x\":1}}},{\"function\":{\"name\":\"clock\"}}]}}\n",
+                "{\"done\":true,\"done_reason\":\"stop\"}\n",
+            ),
+            vec![piece(0, None, Some("note"), "{\"x\":1}"), piece(1, None, Some("clock"), "{}"), ASKS],
+        ),
     ];
     for (name, bytes, expected) in cases {
-        assert_eq!(parse(Dialect::Ollama, [bytes.as_bytes()]), (expected.clone(), Ok(())), "{name}");
+        let bytes = bytes.as_bytes();
+        for at in 0..=bytes.len() {
+            let (head, tail) = bytes.split_at(at);
+            assert_eq!(parse(Dialect::Ollama, [head, tail]), (expected.clone(), Ok(())), "{name}, cut at {at}");
+        }
     }
 }
 

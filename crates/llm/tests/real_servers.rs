@@ -6,7 +6,8 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use aether_llm::{
-    ChatRequest, Client, Completion, Deadlines, Delta, Dialect, Error, FinishReason, Message, Options, Usage,
+    ChatRequest, Client, Completion, Deadlines, Delta, Dialect, Error, FinishReason, Message, Options, ToolCalls,
+    ToolSpec, Usage,
 };
 use aether_testkit as testkit;
 use tokio::sync::Mutex;
@@ -35,6 +36,7 @@ struct Answer {
     deltas: usize,
     usage: Option<Usage>,
     finish: Option<FinishReason>,
+    calls: ToolCalls,
 }
 
 async fn read(mut completion: Completion) -> Result<Answer, Error> {
@@ -46,6 +48,8 @@ async fn read(mut completion: Completion) -> Result<Answer, Error> {
                 answer.deltas += 1;
             }
             Delta::Thinking(_) => {}
+            Delta::ToolCall(piece) => answer.calls.push(piece),
+            Delta::MalformedCall(text) => answer.text.push_str(&text),
             Delta::Usage(usage) => answer.usage = Some(usage),
             Delta::Done(reason) => answer.finish = Some(reason),
         }
@@ -144,6 +148,27 @@ async fn llama_cpp_speaks_the_openai_dialect() {
         slots.as_array().unwrap().iter().all(|slot| slot["is_processing"] == false)
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_small_model_that_writes_its_call_into_the_text_is_understood() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let llm = testkit::llm_with("qwen2.5-coder-0.5b-instruct-q4_k_m").await;
+    let client = client(&llm.url, Dialect::OpenAi, &llm.model);
+    let place = serde_json::json!({ "type": "string", "description": "The name of a town." });
+    let weather = ToolSpec {
+        name: "get_weather".into(),
+        description: "The weather of a town.".into(),
+        parameters: serde_json::json!({ "type": "object", "properties": { "place": place }, "required": ["place"] }),
+    };
+    let request = ChatRequest { tools: vec![weather], ..question("What is the weather in Rome?") };
+    let answer = ask(&client, request).await;
+    assert_eq!((answer.text.as_str(), answer.finish), ("", Some(FinishReason::ToolCalls)));
+    let calls = answer.calls.finish();
+    assert_eq!(calls.iter().map(|call| call.name.as_str()).collect::<Vec<_>>(), ["get_weather"]);
+    let arguments: serde_json::Value = serde_json::from_str(&calls[0].arguments).unwrap();
+    assert!(arguments["place"].as_str().unwrap().contains("Rome"), "{calls:?}");
+    assert!(answer.usage.is_some_and(|usage| usage.output_tokens > 5));
 }
 
 #[tokio::test]

@@ -7,11 +7,13 @@
 //! Recall has a deadline, because a person waits: when it is over, or a part is away, the turn goes on without memories
 //! and says so. This crate doesn't know of privacy modes: what must not last is never handed to it.
 
+mod about;
 mod embedder;
+mod fact_vectors;
 mod memory;
 mod pooling;
 mod recollection;
 
 pub use embedder::{EmbedError, Embedder, LoadError, Options as EmbedderOptions};
-pub use memory::{Memory, Options, Question, RecallError, RememberError};
+pub use memory::{Forgotten, Memory, Options, Question, RecallError, RememberError};
 pub use recollection::Recollection;

@@ -4,12 +4,21 @@ use std::time::{Duration, Instant};
 
 use aether_proto::turn_log_entry::Step;
 use aether_proto::{AgentId, ErrorCode, PersonId, TenantId, TurnId, TurnLogEntry, UserCommitted};
-use aether_store::{Applied, ApplyError, MemorySearch, NewMemory, Store};
+use aether_store::{Applied, ApplyError, Embedding, MemoryMatch, MemorySearch, NewMemory, Store};
 use aether_telemetry::metric;
 use tracing::debug;
 
+use crate::about::is_about;
+use crate::fact_vectors::FactVectors;
 use crate::recollection::choose;
 use crate::{EmbedError, Embedder, Recollection};
+
+/// Facts of one person that are looked through; the newest.
+const MAX_FACTS: u32 = 64;
+/// Facts in a prompt.
+const FACTS_SHOWN: usize = 4;
+/// What is looked through before something is forgotten.
+const FORGET_AMONG: u32 = 200;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Options {
@@ -97,11 +106,19 @@ pub struct Memory {
     options: Options,
     store: Store,
     embedder: Embedder,
+    facts: FactVectors,
+}
+
+/// What is gone after [`Memory::forget`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    pub facts: u64,
+    pub turns: Vec<TurnId>,
 }
 
 impl Memory {
-    pub const fn new(options: Options, store: Store, embedder: Embedder) -> Self {
-        Self { options, store, embedder }
+    pub fn new(options: Options, store: Store, embedder: Embedder) -> Self {
+        Self { options, store, embedder, facts: FactVectors::default() }
     }
 
     pub const fn embedder(&self) -> &Embedder {
@@ -113,14 +130,69 @@ impl Memory {
         if question.words.trim().is_empty() {
             return Ok(Recollection::default());
         }
+        let began = Instant::now();
+        let embedding = self.embed(question.words).await?;
+        self.recall_near(question, &embedding, began).await
+    }
+
+    /// The meaning of words that somebody waits for, within the deadline.
+    pub async fn embed(&self, words: &str) -> Result<Embedding, RecallError> {
         let deadline = self.options.recall_deadline;
-        let recollection = tokio::time::timeout(deadline, self.recall_unhurried(question))
-            .await
-            .unwrap_or(Err(RecallError::Deadline(deadline)))?;
+        let embedding = tokio::time::timeout(deadline, self.embedder.embed_one(words)).await;
+        Ok(embedding.map_err(|_| RecallError::Deadline(deadline))??)
+    }
+
+    /// [`Memory::recall`] for words whose meaning is known; it was asked for at `began`.
+    pub async fn recall_near(
+        &self,
+        question: &Question<'_>,
+        embedding: &Embedding,
+        began: Instant,
+    ) -> Result<Recollection, RecallError> {
+        let (deadline, embed) = (self.options.recall_deadline, began.elapsed());
+        let search = self.search(question, embedding, self.options.limit);
+        let found = tokio::time::timeout(deadline.saturating_sub(embed), search).await;
+        let recollection = Recollection { embed, ..found.unwrap_or(Err(RecallError::Deadline(deadline)))? };
         metrics::histogram!(metric::MEMORY_RECALL, "stage" => "embed").record(recollection.embed);
         metrics::histogram!(metric::MEMORY_RECALL, "stage" => "search").record(recollection.search);
-        debug!(memories = recollection.memories.len(), "recalled");
+        debug!(memories = recollection.memories.len(), facts = recollection.facts.len(), "recalled");
         Ok(recollection)
+    }
+
+    /// More than comes to mind by itself, for somebody who asks for it. The caller sets the deadline.
+    pub async fn look_up(&self, question: &Question<'_>) -> Result<Recollection, RecallError> {
+        let embedding = self.embedder.embed_one(question.words).await?;
+        self.search(question, &embedding, self.options.limit.saturating_mul(2)).await
+    }
+
+    /// Keeps the question's words as a fact, said in `turn`; false when it is kept already. The caller sets the deadline.
+    pub async fn keep(&self, question: &Question<'_>, turn: TurnId) -> Result<bool, RecallError> {
+        let mut transaction = self.store.tenant(question.tenant).await?;
+        let new = transaction.insert_fact(question.agent, question.person, question.words, Some(turn)).await?;
+        transaction.commit().await?;
+        Ok(new)
+    }
+
+    /// Deletes the facts and turns of the person that are about the question's words. The caller sets the deadline.
+    pub async fn forget(&self, question: &Question<'_>) -> Result<Forgotten, RecallError> {
+        let topic = question.words;
+        let embedding = self.embedder.embed_one(topic).await?;
+        let mut transaction = self.store.tenant(question.tenant).await?;
+        let said = transaction.search_memories(&self.memory_search(question, &embedding, FORGET_AMONG)).await?;
+        let rows = transaction.facts(question.agent, question.person, FORGET_AMONG).await?;
+        let texts: Vec<_> = rows.iter().map(|row| row.text.clone()).collect();
+        let vectors = self.embedder.embed(texts).await?;
+        let about = rows.iter().zip(&vectors).filter(|(row, vector)| {
+            let similarity = embedding.similarity(vector);
+            is_about(topic, &row.text, similarity)
+        });
+        let facts: Vec<_> = about.map(|(row, _)| row.fact_id).collect();
+        let about = said.into_iter().filter(|memory| is_about(topic, &memory.text, memory.similarity));
+        let turns: Vec<_> = about.map(|memory| memory.turn).collect();
+        let facts = transaction.delete_facts(question.agent, question.person, &facts).await?;
+        transaction.forget_turns(question.agent, question.person, &turns).await?;
+        transaction.commit().await?;
+        Ok(Forgotten { facts, turns })
     }
 
     /// Takes one entry of the turn log into the store: its step into the rows of its turn and, as soon as the person's
@@ -153,29 +225,40 @@ impl Memory {
         Ok(applied)
     }
 
-    async fn recall_unhurried(&self, question: &Question<'_>) -> Result<Recollection, RecallError> {
+    async fn search(
+        &self,
+        question: &Question<'_>,
+        embedding: &Embedding,
+        limit: u32,
+    ) -> Result<Recollection, RecallError> {
         let began = Instant::now();
-        let embedding = self.embedder.embed_one(question.words).await?;
-        let embedded = Instant::now();
         let mut transaction = self.store.tenant(question.tenant).await?;
-        let matches = transaction
-            .search_memories(&MemorySearch {
-                agent: question.agent,
-                person: question.person,
-                model: self.embedder.model_id(),
-                embedding: &embedding,
-                except: question.except,
-                // Some of the nearest may say the same.
-                limit: self.options.limit.saturating_mul(4),
-            })
-            .await?;
+        // Some of the nearest may say the same.
+        let search = self.memory_search(question, embedding, limit.saturating_mul(4));
+        let matches: Vec<MemoryMatch> = transaction.search_memories(&search).await?;
+        let rows = transaction.facts(question.agent, question.person, MAX_FACTS).await?;
         transaction.commit().await?;
-        let limit = usize::try_from(self.options.limit).unwrap_or(usize::MAX);
+        let minimum = self.options.minimum_similarity;
+        let texts = rows.into_iter().map(|row| row.text).collect();
+        let near = self.facts.near(&self.embedder, texts, embedding).await?;
+        let near = near.into_iter().filter(|(similarity, _)| *similarity >= minimum);
         Ok(Recollection {
-            memories: choose(matches, limit, self.options.minimum_similarity),
-            embed: embedded - began,
-            search: embedded.elapsed(),
+            memories: choose(matches, usize::try_from(limit).unwrap_or(usize::MAX), minimum),
+            facts: near.take(FACTS_SHOWN).map(|(_, fact)| fact).collect(),
+            embed: Duration::ZERO,
+            search: began.elapsed(),
         })
+    }
+
+    fn memory_search<'a>(&'a self, question: &Question<'a>, embedding: &'a Embedding, limit: u32) -> MemorySearch<'a> {
+        MemorySearch {
+            agent: question.agent,
+            person: question.person,
+            model: self.embedder.model_id(),
+            embedding,
+            except: question.except,
+            limit,
+        }
     }
 
     async fn remember_words(

@@ -13,20 +13,28 @@ const MAX_QUOTED: usize = 240;
 pub struct Recollection {
     /// Nearest first.
     pub memories: Vec<MemoryMatch>,
+    /// What the person asked to have kept in mind, nearest first.
+    pub facts: Vec<String>,
     pub embed: Duration,
     pub search: Duration,
 }
 
 impl Recollection {
-    /// One line per memory, oldest first, so that the later of two that disagree has the last word. `None` when nothing
-    /// came to mind.
-    pub fn lines(&self) -> Option<String> {
-        if self.memories.is_empty() {
+    pub const fn is_empty(&self) -> bool {
+        self.memories.is_empty() && self.facts.is_empty()
+    }
+
+    /// One line per fact and then per memory, oldest first, so that the later of two that disagree has the last word. `None`
+    /// when nothing came to mind. `person` is how the person is called, if anybody knows.
+    pub fn lines(&self, person: &str) -> Option<String> {
+        if self.is_empty() {
             return None;
         }
         let mut oldest_first: Vec<_> = self.memories.iter().collect();
         oldest_first.sort_by_key(|memory| memory.created_at);
-        let lines: Vec<_> = oldest_first.into_iter().map(line).collect();
+        let person = called(person);
+        let facts = self.facts.iter().map(|fact| format!("- {person} asked you to remember: \"{}\"", quotable(fact)));
+        let lines: Vec<_> = facts.chain(oldest_first.into_iter().map(line)).collect();
         Some(lines.join("\n"))
     }
 }
@@ -53,14 +61,18 @@ fn spoken_words(text: &str) -> String {
 
 fn line(memory: &MemoryMatch) -> String {
     let date = memory.created_at.date();
-    let name = quotable(&memory.person_name);
-    let person = if name.is_empty() { "the person" } else { name.as_str() };
+    let person = called(&memory.person_name);
     let mut line = format!("- On {date} {person} said: \"{}\"", quotable(&memory.text));
     let answer = quotable(&memory.answer);
     if !answer.is_empty() {
         line.push_str(&format!(" You answered: \"{answer}\""));
     }
     line
+}
+
+fn called(name: &str) -> String {
+    let name = quotable(name);
+    if name.is_empty() { "the person".to_owned() } else { name }
 }
 
 /// One line without quotation marks, so that what somebody said can't look like a line of the prompt.
@@ -110,14 +122,16 @@ mod tests {
                 memory("My name\nis \"Ada\".", "Nice to meet you.", 0.9, 86_400),
                 memory("I like tea.", "", 0.5, 0),
             ],
+            facts: vec!["My locker's number\nis 42.".to_owned()],
             ..Default::default()
         };
         assert_eq!(
-            recollection.lines().unwrap(),
-            "- On 1970-01-01 Ada said: \"I like tea.\"\n\
+            recollection.lines("Ada").unwrap(),
+            "- Ada asked you to remember: \"My locker's number is 42.\"\n\
+             - On 1970-01-01 Ada said: \"I like tea.\"\n\
              - On 1970-01-02 Ada said: \"My name is 'Ada'.\" You answered: \"Nice to meet you.\""
         );
-        assert_eq!(Recollection::default().lines(), None);
+        assert_eq!(Recollection::default().lines("Ada"), None);
     }
 
     #[test]

@@ -111,7 +111,7 @@ async fn a_name_told_in_one_room_is_known_in_a_later_one() {
     assert_eq!(first.turn, told, "{recollection:#?}");
     assert_eq!(first.text, "My name is Ada.");
     assert_eq!(first.answer, "Nice to meet you, Ada.");
-    let lines = recollection.lines().unwrap();
+    let lines = recollection.lines("Ada").unwrap();
     assert!(lines.contains("Ada said: \"My name is Ada.\" You answered: \"Nice to meet you, Ada.\""), "{lines}");
     assert!(!lines.contains("Bob") && !lines.contains("Eve"), "{lines}");
 
@@ -122,7 +122,41 @@ async fn a_name_told_in_one_room_is_known_in_a_later_one() {
     assert!(shown.memories.iter().all(|memory| memory.turn != told));
     assert_eq!(memory.recall(&ada.question(" ", &[])).await.unwrap().memories, []);
     let stranger = person("acme", "stranger");
-    assert_eq!(memory.recall(&stranger.question("What is my name?", &[])).await.unwrap().lines(), None);
+    assert_eq!(memory.recall(&stranger.question("What is my name?", &[])).await.unwrap().lines("Ada"), None);
+}
+
+#[tokio::test]
+async fn a_fact_is_kept_found_and_forgotten_with_all_that_was_said_about_it() {
+    let (_server, store) = database().await;
+    let memory = Memory::new(patient(), store.clone(), embedder(&embedder_options()));
+    let (ada, bob) = (person("acme", "ada"), person("acme", "bob"));
+    let locker = ada.say(&memory, "Remember that my locker number is 42.", "I'll remember that.").await;
+    ada.say(&memory, "My dog is called Rex.", "Nice name.").await;
+    ada.say(&memory, "What is the capital of France?", "Paris.").await;
+    bob.say(&memory, "My locker number is 7.", "All right.").await;
+    let fact = "My locker number is 42.";
+    assert!(memory.keep(&ada.question(fact, &[]), locker).await.unwrap());
+    assert!(!memory.keep(&ada.question(fact, &[]), locker).await.unwrap(), "the same fact is kept once");
+    memory.keep(&bob.question("My locker number is 7.", &[]), locker).await.unwrap();
+
+    let found = memory.recall(&ada.question("Which locker is mine?", &[])).await.unwrap();
+    assert_eq!(found.facts, [fact]);
+    let other = Memory::new(patient(), store, embedder(&embedder_options()));
+    let found = other.recall(&ada.question("Which locker is mine?", &[])).await.unwrap();
+    assert_eq!(found.facts, [fact], "what another process kept is found, too");
+    let unrelated = memory.recall(&ada.question("What is the capital of France?", &[])).await.unwrap();
+    assert!(unrelated.facts.is_empty(), "{unrelated:?}");
+
+    let nothing = memory.forget(&ada.question("my bicycle", &[])).await.unwrap();
+    assert_eq!((nothing.facts, nothing.turns), (0, Vec::new()));
+    let forgotten = memory.forget(&ada.question("my locker", &[])).await.unwrap();
+    assert_eq!((forgotten.facts, forgotten.turns), (1, vec![locker]));
+    let left = memory.recall(&ada.question("Which locker is mine?", &[])).await.unwrap();
+    assert!(left.facts.is_empty() && left.memories.iter().all(|memory| memory.turn != locker), "{left:?}");
+    let dog = memory.look_up(&ada.question("the dog", &[])).await.unwrap();
+    assert_eq!(dog.memories[0].text, "My dog is called Rex.");
+    let bobs = memory.recall(&bob.question("Which locker is mine?", &[])).await.unwrap();
+    assert_eq!((bobs.facts.len(), bobs.memories.len()), (1, 1), "somebody else's stays");
 }
 
 #[tokio::test]

@@ -9,10 +9,10 @@ use aether_testkit as testkit;
 use tokio::sync::Mutex;
 
 /// The model that people get, because the small one does not see what matters in a prompt.
-const MODEL: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m";
+pub const MODEL: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m";
 
 /// A model takes all cores that it can get: several at once would only meet their deadlines.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+pub static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test]
 async fn a_turn_is_prepared_while_the_person_speaks_and_answered_when_they_are_done() {
@@ -78,7 +78,7 @@ async fn what_was_said_is_remembered_across_sessions_and_restarts() {
 }
 
 /// Waits until `count` memories are there.
-async fn remembered(house: &House, count: usize) {
+pub async fn remembered(house: &House, count: usize) {
     testkit::eventually("the turn log is in the store", 20, || async { memories(house).await == count }).await;
 }
 

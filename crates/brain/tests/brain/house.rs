@@ -8,8 +8,8 @@ use aether_llm::{Client, Deadlines, Dialect};
 use aether_proto::turn_log_entry::Step;
 use aether_proto::{
     AgentId, AnswerChunk, BrainInput, BrainOutput, Commit, Done, EmbedReply, EmbedRequest, Ended, Heard, Modality,
-    Open, RequestId, SessionId, Status, TenantId, TurnId, TurnLogEntry, Update, Usage, UserCommitted, brain_input,
-    brain_output, subject,
+    Open, RequestId, SessionId, Status, TenantId, ToolCall, ToolResult, TurnId, TurnLogEntry, Update, Usage,
+    UserCommitted, brain_input, brain_output, subject,
 };
 use aether_store::Store;
 use aether_telemetry::{Health, HttpServer, State};
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 const SERVICE_PASSWORD: &str = "only-for-this-test";
 
 /// For real models on a machine that does other things, too.
-const PATIENT: Deadlines = Deadlines {
+pub const PATIENT: Deadlines = Deadlines {
     connect: Duration::from_secs(5),
     first_token: Duration::from_secs(60),
     idle: Duration::from_secs(30),
@@ -154,6 +154,9 @@ pub struct Answer {
     pub statuses: Vec<Status>,
     pub usage: Option<Usage>,
     pub done: Option<Done>,
+    /// In pieces, as they came.
+    pub tool_calls: Vec<ToolCall>,
+    pub tool_results: Vec<ToolResult>,
 }
 
 impl Turn {
@@ -162,18 +165,27 @@ impl Turn {
     }
 
     pub async fn open_as(house: &House, session: SessionId, turn: TurnId, generation: u32, words: &str) -> Self {
-        let open = BrainInput {
-            input: Some(brain_input::Input::Open(Open {
-                session_id: session.to_string(),
-                turn_id: turn.to_string(),
-                generation,
-                person_id: "guest-1".into(),
-                person_name: "Guest".into(),
-                room: "kitchen".into(),
-                modality: Modality::Voice.into(),
-                words: words.into(),
-            })),
+        Self::open_with(house, session, turn, |open| {
+            open.generation = generation;
+            open.words = words.into();
+        })
+        .await
+    }
+
+    /// Opened by a guest in the kitchen, but for what `change` does.
+    pub async fn open_with(house: &House, session: SessionId, turn: TurnId, change: impl FnOnce(&mut Open)) -> Self {
+        let mut open = Open {
+            session_id: session.to_string(),
+            turn_id: turn.to_string(),
+            person_id: "guest-1".into(),
+            person_name: "Guest".into(),
+            room: "kitchen".into(),
+            modality: Modality::Voice.into(),
+            ..Open::default()
         };
+        change(&mut open);
+        let generation = open.generation;
+        let open = BrainInput { input: Some(brain_input::Input::Open(open)) };
         let context = house.context.clone().with_session(session).with_request(RequestId::generate());
         let options = CallOptions { idle: Duration::from_secs(90), ..CallOptions::default() };
         let call = house.bus.call(&context, subject::BRAIN_REQUEST, &open, options).await.unwrap();
@@ -210,6 +222,8 @@ impl Turn {
                 brain_output::Output::Status(status) => answer.statuses.push(status),
                 brain_output::Output::Usage(usage) => answer.usage = Some(usage),
                 brain_output::Output::Done(done) => answer.done = Some(done),
+                brain_output::Output::ToolCall(piece) => answer.tool_calls.push(piece),
+                brain_output::Output::ToolResult(result) => answer.tool_results.push(result),
             }
         }
         Ok(answer)
