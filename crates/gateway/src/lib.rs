@@ -34,6 +34,8 @@ mod settings;
 mod socket;
 mod webhook;
 
+pub use access::Access;
 pub use options::Options;
+pub use route::{Route, routes};
 pub use service::{Error, Parts, Service};
 pub use settings::Settings;

@@ -1,0 +1,92 @@
+//! Every route there is, in one table: method, path, what a caller must be allowed, and who answers.
+//!
+//! The router is made from the table and from nothing else, so that no route can exist without saying who may use it. Beside
+//! it stand only the four pages of every service (`/livez`, `/readyz`, `/health`, `/metrics`) and the files of the page.
+
+use aether_identity::Scope;
+use aether_proto::ErrorCode;
+use aether_telemetry::http_router;
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, delete, get, patch, post};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::access::{Access, enforce};
+use crate::app::App;
+use crate::problem::Problem;
+use crate::{chat, keys, latency, me, models, page, page_tokens, people, rooms, sessions, socket, webhook};
+
+/// A route, without who answers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    pub method: Method,
+    /// As axum writes it: `/v1/keys/{prefix}`.
+    pub path: &'static str,
+    pub access: Access,
+}
+
+/// All routes that are ours alone.
+pub fn routes() -> Vec<Route> {
+    table().into_iter().map(|row| row.route).collect()
+}
+
+/// One row of the table.
+struct Row {
+    route: Route,
+    handler: MethodRouter<App>,
+}
+
+#[rustfmt::skip]
+fn table() -> Vec<Row> {
+    use Access::{Known, Public, Signed, With};
+    use Scope::{Admin, Chat, History, Talk};
+    vec![
+        row(Method::POST,   "/v1/chat/completions",     With(Chat),    post(chat::completions)),
+        row(Method::GET,    "/v1/models",               With(Chat),    get(models::list)),
+        row(Method::GET,    "/v1/models/{*id}",         With(Chat),    get(models::show)),
+        row(Method::POST,   "/v1/rooms/token",          With(Talk),    post(rooms::token)),
+        row(Method::GET,    "/v1/rooms",                With(Talk),    get(rooms::list)),
+        row(Method::POST,   "/v1/rooms/{room}/control", With(Talk),    post(rooms::control)),
+        row(Method::GET,    "/v1/sessions",             With(History), get(sessions::list)),
+        row(Method::GET,    "/v1/sessions/{id}",        With(History), get(sessions::show)),
+        row(Method::GET,    "/v1/me",                   Known,         get(me::show)),
+        row(Method::PATCH,  "/v1/me",                   Known,         patch(me::change)),
+        row(Method::POST,   "/v1/page-tokens",          Known,         post(page_tokens::create)),
+        row(Method::GET,    "/v1/people",               With(Admin),   get(people::list)),
+        row(Method::POST,   "/v1/people",               With(Admin),   post(people::create)),
+        row(Method::GET,    "/v1/keys",                 With(Admin),   get(keys::list)),
+        row(Method::POST,   "/v1/keys",                 With(Admin),   post(keys::create)),
+        row(Method::DELETE, "/v1/keys/{prefix}",        With(Admin),   delete(keys::revoke)),
+        row(Method::GET,    "/ws",                      With(Talk),    get(socket::connect)),
+        row(Method::POST,   "/livekit/webhook",         Signed,        post(webhook::receive)),
+        row(Method::GET,    "/metrics/latency",         Public,        get(latency::show)),
+    ]
+}
+
+fn row(method: Method, path: &'static str, access: Access, handler: MethodRouter<App>) -> Row {
+    Row { route: Route { method, path, access }, handler }
+}
+
+pub(crate) fn router(app: &App) -> Router {
+    let mut router = Router::new();
+    for Row { route: Route { path, access, .. }, handler } in table() {
+        router = router.route(path, handler.route_layer(from_fn_with_state((app.clone(), access), enforce)));
+    }
+    router
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(page::serve)
+        .with_state(app.clone())
+        .merge(http_router(app.health.clone()))
+        .layer(CatchPanicLayer::custom(broken))
+}
+
+/// A fault of ours ends one request, not the process.
+fn broken(_: Box<dyn std::any::Any + Send>) -> Response {
+    Problem::new(ErrorCode::Internal, "something went wrong on our side; the log says what").into_response()
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    Problem::wrong_method(format_args!("{} can't be asked with {method}", uri.path()))
+}
