@@ -252,6 +252,7 @@ impl Turn {
         let mut completion = self.mind.llm.chat(request, self.call.cancelled());
         let (mut own, mut unknown, mut malformed) = (ToolCalls::default(), ToolCalls::default(), None);
         let mut unknown_indices = Vec::new();
+        let mut spoke_on = false;
         let finish = loop {
             let delta = match completion.next().await {
                 Some(Ok(delta)) => delta,
@@ -260,7 +261,7 @@ impl Turn {
             };
             match delta {
                 // What a model says after it has asked, before it knows, is made up.
-                Delta::Text(_) if !own.is_empty() || malformed.is_some() => {}
+                Delta::Text(_) if !own.is_empty() || malformed.is_some() || telling.called => spoke_on = true,
                 Delta::Text(text) => self.tell(telling, &text).await?,
                 Delta::Thinking(_) => {}
                 Delta::ToolCall(piece) if whose == Whose::Own => own.push(piece),
@@ -290,7 +291,8 @@ impl Turn {
             self.tell(telling, &written(&call)).await?;
         }
         let finish = match (whose, finish) {
-            (Whose::Callers, FinishReason::Length) => FinishReason::Length,
+            // Cut in the middle of a call; one that was spoken on after is whole.
+            (Whose::Callers, FinishReason::Length) if !(telling.called && spoke_on) => FinishReason::Length,
             (Whose::Callers, _) if telling.called => FinishReason::ToolCalls,
             (_, FinishReason::ToolCalls) => FinishReason::Stop,
             (_, reason) => reason,

@@ -101,7 +101,8 @@ async fn the_callers_tools_are_asked_for_and_their_results_come_back() {
     let house = House::build().await;
     let arguments = "{\"place\": \"Rome\"}";
     let written = format!("{{\"name\": \"weather\", \"arguments\": {arguments}}}");
-    for script in [Script::call("weather", arguments), Script::words([&written[..9], &written[9..]])] {
+    let talks_on = Script::words([&written, "\n\nThis is the result:", " it rains."]);
+    for script in [Script::call("weather", arguments), Script::words([&written[..9], &written[9..]]), talks_on] {
         let llm = ScriptedLlm::start([script, Script::words(["It is sunny."])]).await;
         let brain = brain(&house, &llm, |_| {}).await;
         let words = "What time is it, and how is the weather in Rome?";
