@@ -7,11 +7,12 @@ use aether_identity::Scope;
 use aether_proto::ErrorCode;
 use aether_telemetry::http_router;
 use axum::Router;
-use axum::http::{Method, Uri};
+use axum::http::{HeaderName, Method, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, delete, get, patch, post};
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::access::{Access, enforce};
 use crate::app::App;
@@ -79,7 +80,18 @@ pub(crate) fn router(app: &App) -> Router {
         .fallback(page::serve)
         .with_state(app.clone())
         .merge(http_router(app.health.clone()))
+        .layer(cross_origin())
         .layer(CatchPanicLayer::custom(broken))
+}
+
+/// Pages from elsewhere may ask, such as a LiveKit starter app for its token. What they are allowed is in the key or token that
+/// they show; there is no cookie that a browser would add by itself.
+fn cross_origin() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([HeaderName::from_static("x-conversation-id"), HeaderName::from_static("retry-after")])
 }
 
 /// A fault of ours ends one request, not the process.

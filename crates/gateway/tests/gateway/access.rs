@@ -154,3 +154,23 @@ async fn a_revocation_acts_within_seconds_and_nobody_is_unknown_because_the_data
     assert_eq!(desk.get("/v1/models", &admin).await.0, StatusCode::OK);
     assert!(desk.get("/health", "").await.1["ready"].as_bool().unwrap());
 }
+
+#[tokio::test]
+async fn a_page_from_elsewhere_may_ask_with_a_token_of_its_own() {
+    let desk = Desk::open().await;
+    let asks_first = desk
+        .request(Method::OPTIONS, "/v1/rooms/token", "")
+        .header("origin", "https://elsewhere.example.org")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,content-type");
+    let response = asks_first.send().await.unwrap();
+    assert!(response.status().is_success(), "{}", response.status());
+    assert_eq!(response.headers()["access-control-allow-origin"], "*");
+    assert_eq!(response.headers()["access-control-allow-headers"], "authorization,content-type");
+    assert!(!response.headers().contains_key("access-control-allow-credentials"));
+
+    let refused = desk.request(Method::GET, "/v1/me", "").header("origin", "https://elsewhere.example.org");
+    let response = refused.send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(response.headers()["access-control-allow-origin"], "*", "it may read why");
+}
