@@ -1,10 +1,12 @@
 //! All settings there are.
 
-use crate::blocks::{agent, brain, gateway, home, http, identity, livekit, llm, nats, postgres, redis, speech, telemetry, tts};
+use crate::blocks::{
+    agent, brain, gateway, home, http, identity, livekit, llm, nats, postgres, redis, speech, telemetry, tts,
+};
 use crate::{
-    AgentSettings, BrainSettings, GatewaySettings, HomeSettings, HttpSettings, IdentitySettings, LiveKitSettings, LlmSettings, Loader,
-    NatsSettings, PostgresSettings, Problem, RedisSettings, Row, Setting, SpeechSettings, TelemetrySettings,
-    TtsSettings,
+    AgentSettings, BrainSettings, GatewaySettings, HomeSettings, HttpSettings, IdentitySettings, LiveKitSettings,
+    LlmSettings, Loader, NatsSettings, PostgresSettings, Problem, RedisSettings, Row, Setting, SpeechSettings,
+    TelemetrySettings, TtsSettings,
 };
 
 /// Every setting, block by block: what `aether.toml` may hold and `aether config` shows.

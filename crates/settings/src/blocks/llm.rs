@@ -4,8 +4,18 @@ use serde::Serialize;
 
 use crate::{Invalid, Loader, Secret, ServerUrl, Setting, Shown, value};
 
-pub(crate) const SETTINGS: &[&Setting] =
-    &[&DIALECT, &ENDPOINT, &MODEL, &VISION_MODEL, &API_KEY, &CONTEXT, &MAX_OUTPUT, &TEMPERATURE, &FIRST_TOKEN_TIMEOUT, &IDLE_TIMEOUT];
+pub(crate) const SETTINGS: &[&Setting] = &[
+    &DIALECT,
+    &ENDPOINT,
+    &MODEL,
+    &VISION_MODEL,
+    &API_KEY,
+    &CONTEXT,
+    &MAX_OUTPUT,
+    &TEMPERATURE,
+    &FIRST_TOKEN_TIMEOUT,
+    &IDLE_TIMEOUT,
+];
 
 const DIALECT: Setting = Setting {
     key: "llm.dialect",
