@@ -1,9 +1,10 @@
 //! What of a typed turn must last, and what others may watch: the turn log and the person's client events.
 //!
-//! A task of its own writes, so that an answer never waits for a disk. What comes while it writes goes into one entry. It
-//! outlives the request: a reader who hangs up in the middle of an answer leaves a turn that says how far it came.
+//! A task of its own writes, so that an answer never waits for a disk. Text is shown as it comes and logged a few times a
+//! second: each entry costs the database more than the words in it. The task outlives the request: a reader who hangs up in
+//! the middle of an answer leaves a turn that says how far it came.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aether_proto::turn_log_entry::Step as LogStep;
 use aether_proto::{
@@ -11,6 +12,7 @@ use aether_proto::{
     TranscriptEvent, TurnLogEntry, UserCommitted, client_event, subject,
 };
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
 use tracing::Instrument as _;
 
 use super::turn::Turn;
@@ -21,6 +23,8 @@ const MODALITY: &str = "text";
 const QUEUE: usize = 256;
 /// The longest text of one entry, in bytes: as JSON it must stay below what the log takes, whatever is in it.
 const LONGEST_TEXT: usize = 64 << 10;
+/// Between two entries of an answer that goes on: as much of it as a crash may lose.
+const PACE: Duration = Duration::from_millis(200);
 
 /// The pen of one leg of a turn. Dropped without an end, the turn was interrupted.
 #[derive(Debug, Default)]
@@ -50,6 +54,8 @@ impl Record {
             turn: turn.clone(),
             sequence: turn.first_number(),
             chunk: turn.first_number(),
+            shown: turn.first_number(),
+            unlogged: String::new(),
             answered: turn.answered_before,
         };
         let words = (turn.generation == 0).then(|| words.to_owned());
@@ -93,9 +99,12 @@ impl Record {
 struct Writer {
     app: App,
     turn: Turn,
-    /// What the next entry, and the next chunk, is numbered.
+    /// What the next entry, the next chunk of the log and the next one that is shown are numbered.
     sequence: u32,
     chunk: u32,
+    shown: u32,
+    /// Shown already.
+    unlogged: String,
     /// How long the answer is so far.
     answered: usize,
 }
@@ -108,19 +117,20 @@ impl Writer {
         let _ = kept.send(());
         let mut reason = "interrupted";
         let mut waiting = Vec::new();
-        while steps.recv_many(&mut waiting, QUEUE).await > 0 {
+        let mut due = Instant::now();
+        loop {
+            // Both arms only wait.
+            let open = tokio::select! {
+                count = steps.recv_many(&mut waiting, QUEUE) => count > 0,
+                () = sleep_until(due), if !self.unlogged.is_empty() => true,
+            };
             let mut text = String::new();
             for step in waiting.drain(..) {
                 if !matches!(step, Step::Text(_)) {
-                    self.answer(std::mem::take(&mut text)).await;
+                    self.show_text(&std::mem::take(&mut text)).await;
                 }
                 match step {
-                    Step::Text(more) => {
-                        if text.len() + more.len() > LONGEST_TEXT {
-                            self.answer(std::mem::take(&mut text)).await;
-                        }
-                        text.push_str(&more);
-                    }
+                    Step::Text(more) => text.push_str(&more),
                     Step::Status(Status { code, message }) => {
                         self.show(client_event::Event::Status(StatusEvent { code, message })).await;
                     }
@@ -128,7 +138,14 @@ impl Writer {
                     Step::End(how) => reason = how,
                 }
             }
-            self.answer(text).await;
+            self.show_text(&text).await;
+            if !open || Instant::now() >= due {
+                self.log_text().await;
+                due = Instant::now() + PACE;
+            }
+            if !open {
+                break;
+            }
         }
         // Whoever reads gets all that was sent.
         let text_bytes = u32::try_from(self.answered).unwrap_or(u32::MAX);
@@ -165,15 +182,32 @@ impl Writer {
         .await;
     }
 
-    async fn answer(&mut self, text: String) {
-        if text.is_empty() {
-            return;
+    async fn show_text(&mut self, text: &str) {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (text, more) = rest.split_at(rest.floor_char_boundary(LONGEST_TEXT));
+            rest = more;
+            self.answered += text.len();
+            self.unlogged.push_str(text);
+            let index = self.shown;
+            self.shown += 1;
+            self.show(client_event::Event::TextChunk(TextEvent { index, text: text.to_owned() })).await;
+            if self.unlogged.len() > LONGEST_TEXT {
+                self.log_text().await;
+            }
         }
-        self.answered += text.len();
-        let index = self.chunk;
-        self.chunk += 1;
-        self.show(client_event::Event::TextChunk(TextEvent { index, text: text.clone() })).await;
-        self.log(LogStep::AnswerChunk(AnswerChunk { index, text })).await;
+    }
+
+    async fn log_text(&mut self) {
+        let unlogged = std::mem::take(&mut self.unlogged);
+        let mut rest = unlogged.as_str();
+        while !rest.is_empty() {
+            let (text, more) = rest.split_at(rest.floor_char_boundary(LONGEST_TEXT));
+            rest = more;
+            let index = self.chunk;
+            self.chunk += 1;
+            self.log(LogStep::AnswerChunk(AnswerChunk { index, text: text.to_owned() })).await;
+        }
     }
 
     /// False: the step could not be kept.

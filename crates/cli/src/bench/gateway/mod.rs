@@ -151,7 +151,7 @@ struct Answer {
 
 /// No two questions are the same, so that nothing can be answered from memory.
 fn words(round: u32, stream: u32) -> String {
-    format!("Tell me about the river that I crossed on day {round} of journey {stream}.")
+    format!("Tell me about the river with number {round} on journey {stream}.")
 }
 
 async fn ask(client: &Client, way: &Way, epoch: Instant, words: &str) -> Result<Answer, Error> {
