@@ -126,7 +126,8 @@ impl Visit<'_> {
         let _ = running.await;
         // What is published last is how the session ended.
         let _ = publishing.await;
-        if job.draining.is_cancelled() && people.are_here() {
+        // Whoever comes next goes on where this agent stopped.
+        if (job.draining.is_cancelled() || job.terminated.is_cancelled()) && people.are_here() {
             self.keeper.hand_on();
         }
         room.close().await;

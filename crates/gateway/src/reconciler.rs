@@ -223,8 +223,23 @@ impl Reconciler {
             agent_name: self.app.options.agent_name.clone(),
             metadata: metadata.to_string(),
         };
+        if room.agent || call.dead_epoch.is_some() {
+            self.remove_ghost(room).await;
+        }
         if let Err(error) = self.app.admin.create_dispatch(request).await {
             tracing::warn!(room = room.name, error = with_causes(&error), "no agent could be called");
+        }
+    }
+
+    /// LiveKit knows jobs by their agent's identity. A dead agent that is put out by the next one, who comes under the same,
+    /// would take the new job with it.
+    async fn remove_ghost(&self, room: &Inhabited) {
+        match self.app.admin.remove_participant(&room.name, &agent_identity(&room.room)).await {
+            Ok(()) => {}
+            Err(error) if error.is_not_found() => {}
+            Err(error) => {
+                tracing::info!(room = room.name, error = with_causes(&error), "a dead agent could not be put out");
+            }
         }
     }
 }
