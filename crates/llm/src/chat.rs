@@ -127,6 +127,16 @@ impl ChatRequest {
             total: None,
         }
     }
+
+    /// The functions that the server is told of. Not every server knows every choice, so what may not be asked for is not
+    /// offered, and one that is named is offered alone.
+    pub(crate) fn offered(&self) -> impl Iterator<Item = &ToolSpec> {
+        self.tools.iter().filter(|tool| match &self.tool_choice {
+            ToolChoice::Auto | ToolChoice::Required => true,
+            ToolChoice::None => false,
+            ToolChoice::Named(name) => *name == tool.name,
+        })
+    }
 }
 
 /// One step of an answer. `Done` comes last and exactly once.

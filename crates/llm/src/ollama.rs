@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::lines::Lines;
-use crate::{ChatRequest, Delta, FinishReason, Message, Options, ParseError, ToolCallPiece, ToolChoice, Usage, openai};
+use crate::{ChatRequest, Delta, FinishReason, Message, Options, ParseError, ToolCallPiece, Usage, openai};
 
 pub(crate) fn chat_body(options: &Options, request: &ChatRequest) -> Value {
     let mut parameters = json!({ "num_predict": request.max_tokens });
@@ -36,13 +36,7 @@ pub(crate) fn chat_body(options: &Options, request: &ChatRequest) -> Value {
         "keep_alive": -1,
         "options": parameters,
     });
-    // It knows no choice: what may not be asked for is not offered, and one that is named is offered alone.
-    let offered = request.tools.iter().filter(|tool| match &request.tool_choice {
-        ToolChoice::Auto | ToolChoice::Required => true,
-        ToolChoice::None => false,
-        ToolChoice::Named(name) => *name == tool.name,
-    });
-    let offered: Vec<_> = offered.map(openai::function).collect();
+    let offered: Vec<_> = request.offered().map(openai::function).collect();
     if !offered.is_empty() {
         body["tools"] = json!(offered);
     }

@@ -27,14 +27,13 @@ pub(crate) fn chat_body(options: &Options, request: &ChatRequest) -> Value {
     if let Some(seed) = request.seed {
         body["seed"] = json!(seed);
     }
-    if !request.tools.is_empty() {
-        body["tools"] = request.tools.iter().map(function).collect();
-        body["tool_choice"] = match &request.tool_choice {
-            ToolChoice::Auto => json!("auto"),
-            ToolChoice::None => json!("none"),
-            ToolChoice::Required => json!("required"),
-            ToolChoice::Named(name) => json!({ "type": "function", "function": { "name": name } }),
-        };
+    let offered: Vec<_> = request.offered().map(function).collect();
+    if !offered.is_empty() {
+        body["tools"] = json!(offered);
+        body["tool_choice"] = json!(match &request.tool_choice {
+            ToolChoice::Auto | ToolChoice::None => "auto",
+            ToolChoice::Required | ToolChoice::Named(_) => "required",
+        });
     }
     if !request.stop.is_empty() {
         body["stop"] = json!(request.stop);

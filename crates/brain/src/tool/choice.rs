@@ -212,6 +212,7 @@ mod tests {
         ("Make a note that the spare key is under the mat.", "remember"),
         ("Please note that my appointment is on Tuesday.", "remember"),
         ("Don't forget that I am allergic to penicillin.", "remember"),
+        ("Forget that my bike is green.", "forget"),
         ("Forget what I told you about my locker.", "forget"),
         ("forget what i told you about my locker", "forget"),
         ("Please forget everything about my job.", "forget"),

@@ -26,6 +26,8 @@ impl Tool for Forget {
         &[
             "forget what i",
             "forget that i",
+            "forget that my",
+            "forget that we",
             "forget everything",
             "forget all",
             "forget my",

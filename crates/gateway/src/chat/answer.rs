@@ -70,7 +70,7 @@ impl Answer {
         let (call, ()) = tokio::join!(call(&app.bus, &turn, &open, app.options.answer_idle), record.safe());
         let asked = async {
             let mut call = call?;
-            call.send(&commit).await?;
+            say(&mut call, &commit).await?;
             Ok::<_, Error>(call)
         };
         let call = match asked.await {
@@ -134,7 +134,7 @@ impl Answer {
                 Err(error @ (Error::PeerLost { .. } | Error::Gap { .. })) if !self.begun && !self.asked_again => {
                     tracing::info!(%error, "asking again for the answer");
                     let mut again = call(&self.app.bus, &self.turn, &self.open, self.app.options.answer_idle).await?;
-                    again.send(&self.commit).await?;
+                    say(&mut again, &self.commit).await?;
                     self.call = again;
                     self.asked_again = true;
                     continue;
@@ -201,6 +201,14 @@ fn open(turn: &Turn, request: &Request, is_stored: bool) -> Open {
         tool_choice: request.tool_choice.clone(),
         off_the_record: turn.off_the_record,
         ..Open::default()
+    }
+}
+
+/// A call that brain ended in the meantime says by itself why, when it is read.
+async fn say(call: &mut Call<BrainInput, BrainOutput>, message: &BrainInput) -> Result<(), Error> {
+    match call.send(message).await {
+        Err(Error::Cancelled { .. }) => Ok(()),
+        other => other,
     }
 }
 
