@@ -193,7 +193,7 @@ mod tests {
         "What time is dinner?",
     ];
 
-    const ASKING: [(&str, &str); 35] = [
+    const ASKING: [(&str, &str); 36] = [
         ("What time is it?", "current_time"),
         ("what time is it", "current_time"),
         ("What day is it today?", "current_time"),
