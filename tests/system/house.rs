@@ -1,24 +1,33 @@
-//! All of Aether, standing: the real servers on free ports, and the three services as processes of their own.
+//! All of Aether, standing: the real servers on free ports, and the four services as processes of their own.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aether_audio::{ROOM_HZ, Resampler, pcm16, wav};
 use aether_cli::person::{Exchange, Person};
-use aether_livekit::{ApiKey, room_name, token};
-use aether_proto::{RoomName, TenantId};
+use aether_identity::{Keyring, PageClaims, Scopes};
+use aether_livekit::{ApiKey, RoomAdmin, room_name, token};
+use aether_proto::{AgentId, PersonId, RoomName, TenantId};
 use aether_speech::stt::{Options, Priority, Request, Transcriber};
-use aether_store::Store;
+use aether_store::{Rooms, Store};
 use aether_supervisor::part;
 use aether_testkit::{self as testkit, LiveKit, Llm, Server, eventually};
+use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
-const TENANT: &str = "default";
+use crate::caller::Caller;
+
+/// The tenant of the house itself.
+pub const TENANT: &str = "default";
+const AGENT: &str = "aether";
 const SERVICE_PASSWORD: &str = "only-for-this-test";
+const IDENTITY_SECRET: &str = "only for this test, and long enough to be one";
 /// The model that `aether up` uses by default: the smaller one does not know what it was told.
 const MODEL: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m";
+/// What the test kit gives each conversation.
+const LLM_CONTEXT_TOKENS: &str = "2048";
 /// A first answer on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -33,6 +42,8 @@ pub struct House {
     pub brain: Server,
     pub tts: Server,
     pub agent: Server,
+    pub gateway: Server,
+    environment: BTreeMap<&'static str, String>,
     _door: MutexGuard<'static, ()>,
 }
 
@@ -41,11 +52,14 @@ impl House {
         let door = DOOR.lock().await;
         // A second installation finds the first and changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        // LiveKit is told at its start where the gateway will be.
+        let gateway_port = testkit::free_port().unwrap();
+        let webhook = format!("http://127.0.0.1:{gateway_port}/livekit/webhook");
         let (nats, redis, postgres, livekit, llm) = tokio::join!(
             testkit::nats(),
             testkit::redis(),
             testkit::postgres(),
-            testkit::livekit(),
+            testkit::livekit_with_webhook(&webhook),
             testkit::llm_with(MODEL)
         );
         Store::migrate(&postgres.url, SERVICE_PASSWORD).await.unwrap();
@@ -55,6 +69,11 @@ impl House {
         };
         let environment = BTreeMap::from([
             ("AETHER_TENANT", TENANT.to_owned()),
+            ("AETHER_AGENT", AGENT.to_owned()),
+            ("AETHER_HOME", testkit::layout().home().display().to_string()),
+            ("AETHER_WEB", page().display().to_string()),
+            ("AETHER_PUBLIC_URL", format!("http://127.0.0.1:{gateway_port}")),
+            ("AETHER_IDENTITY_SECRET", IDENTITY_SECRET.to_owned()),
             ("NATS_URL", nats.url.clone()),
             ("REDIS_URL", redis.url.clone()),
             ("POSTGRES_URL", service_url),
@@ -64,31 +83,86 @@ impl House {
             ("LLM_ENDPOINT", format!("{}/v1", llm.url)),
             ("LLM_DIALECT", "openai".to_owned()),
             ("LLM_MODEL", llm.model.clone()),
+            ("LLM_CONTEXT_TOKENS", LLM_CONTEXT_TOKENS.to_owned()),
         ]);
-        let (brain, tts, agent) =
-            tokio::join!(service("brain", &environment), service("tts", &environment), service("agent", &environment));
-        let house = Self { nats, redis, postgres, livekit, llm, brain, tts, agent, _door: door };
-        for server in [&house.brain, &house.tts, &house.agent] {
+        let (brain, tts, agent, gateway) = tokio::join!(
+            service("brain", None, &environment),
+            service("tts", None, &environment),
+            service("agent", None, &environment),
+            service("gateway", Some(gateway_port), &environment)
+        );
+        let house = Self { nats, redis, postgres, livekit, llm, brain, tts, agent, gateway, environment, _door: door };
+        house.all_ready().await;
+        house
+    }
+
+    /// Every service has what it needs.
+    pub async fn all_ready(&self) {
+        for server in [&self.brain, &self.tts, &self.agent, &self.gateway] {
             ready(server).await;
         }
-        house
+    }
+
+    /// One more agent process beside the first, for this tenant's rooms.
+    pub async fn another_agent(&self, tenant: &str) -> Server {
+        let mut environment = self.environment.clone();
+        environment.insert("AETHER_TENANT", tenant.to_owned());
+        let agent = service("agent", None, &environment).await;
+        ready(&agent).await;
+        agent
     }
 
     /// Somebody who has joined a room and to whom the agent listens.
     pub async fn person(&self, room: &str, identity: &str) -> Person {
-        aether_livekit::ffi::init(&testkit::layout().parts().join("lib/liblivekit_ffi.so")).unwrap();
-        let tenant = TenantId::new(TENANT).unwrap();
-        let room = room_name(&tenant, &RoomName::new(room).unwrap());
-        let key = ApiKey { key: self.livekit.api_key.clone(), secret: self.livekit.api_secret.clone() };
-        let token = token::person(&key, token::Grant::new(room, identity)).unwrap();
+        init_livekit();
+        let token = token::person(&self.livekit_key(), token::Grant::new(livekit_name(room), identity)).unwrap();
         Person::join(&self.livekit.url, &token, Duration::from_secs(60)).await.unwrap()
+    }
+
+    /// The same, let in by the gateway: as a caller's own person.
+    pub async fn visitor(&self, caller: &Caller, room: &str, name: &str) -> Person {
+        init_livekit();
+        let pass = caller.post("/v1/rooms/token", json!({ "room_name": room, "participant_name": name })).await;
+        assert_eq!(pass.status, 201, "{}", pass.json);
+        let (url, token) = (text(&pass.json, "server_url"), text(&pass.json, "participant_token"));
+        Person::join(&url, &token, Duration::from_secs(60)).await.unwrap()
+    }
+
+    /// A caller of the gateway who may do everything a page may, as this person of this tenant.
+    pub fn caller(&self, tenant: &str, person: &str) -> Caller {
+        Caller::new(&self.gateway.url, &self.page_token(tenant, Some(person), Scopes::PAGE))
+    }
+
+    /// A caller who may do everything and is nobody.
+    pub fn admin(&self, tenant: &str) -> Caller {
+        Caller::new(&self.gateway.url, &self.page_token(tenant, None, Scopes::ALL))
+    }
+
+    /// What the link of the page carries.
+    pub fn page_token(&self, tenant: &str, person: Option<&str>, scopes: Scopes) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        Keyring::new(IDENTITY_SECRET).sign(&PageClaims {
+            tenant: TenantId::new(tenant).unwrap(),
+            agent: AgentId::new(AGENT).unwrap(),
+            person: person.map(|person| PersonId::new(person).unwrap()),
+            scopes,
+            first_issued_at: now,
+            expires_at: now + 3600,
+        })
+    }
+
+    /// A key made over HTTP, as people get theirs.
+    pub async fn key(&self, tenant: &str, person: &str) -> String {
+        let made = self.admin(tenant).post("/v1/keys", json!({ "name": "a program", "person": person })).await;
+        assert_eq!(made.status, 201, "{}", made.json);
+        text(&made.json, "key")
     }
 
     /// A sentence in the voice of the house, as 48 kHz samples: how a test says what nobody has recorded.
     pub async fn recite(&self, sentence: &str) -> Vec<i16> {
         let reply = reqwest::Client::new()
             .post(format!("{}/tts/stream", self.tts.url))
-            .json(&serde_json::json!({ "text": sentence }))
+            .json(&json!({ "text": sentence }))
             .send()
             .await
             .unwrap();
@@ -103,15 +177,63 @@ impl House {
         person.leave().await;
         exchange
     }
+
+    /// The turns of a session, as its people may read them, once there are `count` that have ended.
+    pub async fn turns(&self, caller: &Caller, session: &str, count: usize) -> Vec<Value> {
+        let path = format!("/v1/sessions/{session}");
+        let ended = |reply: &Value| {
+            let turns = reply["turns"].as_array().cloned().unwrap_or_default();
+            turns.into_iter().filter(|turn| !turn["ended_at"].is_null()).collect::<Vec<_>>()
+        };
+        eventually(&format!("{count} turns of session {session}"), 30, || async {
+            ended(&caller.get(&path).await.json).len() >= count
+        })
+        .await;
+        ended(&caller.get(&path).await.json)
+    }
+
+    /// Whether LiveKit still has anybody in this room of the house's tenant, agents included.
+    pub async fn occupied(&self, room: &str) -> bool {
+        let admin = RoomAdmin::new(&self.livekit.url, &self.livekit_key()).unwrap();
+        let name = livekit_name(room);
+        // A room that is gone has nobody in it.
+        admin.list_rooms().await.unwrap().contains(&name)
+            && admin.list_participants(&name).await.is_ok_and(|present| !present.is_empty())
+    }
+
+    /// Whether an agent says in Redis that it has this room.
+    pub async fn leased(&self, room: &str) -> bool {
+        let rooms = Rooms::connect(&self.redis.url).unwrap();
+        let holder = rooms.holder(&TenantId::new(TENANT).unwrap(), &RoomName::new(room).unwrap()).await;
+        holder.unwrap().is_some()
+    }
+
+    fn livekit_key(&self) -> ApiKey {
+        ApiKey { key: self.livekit.api_key.clone(), secret: self.livekit.api_secret.clone() }
+    }
 }
 
-async fn service(name: &'static str, environment: &BTreeMap<&'static str, String>) -> Server {
+fn init_livekit() {
+    aether_livekit::ffi::init(&testkit::layout().parts().join("lib/liblivekit_ffi.so")).unwrap();
+}
+
+fn livekit_name(room: &str) -> String {
+    room_name(&TenantId::new(TENANT).unwrap(), &RoomName::new(room).unwrap())
+}
+
+/// A field that must be a text.
+pub fn text(object: &Value, field: &str) -> String {
+    let text = object[field].as_str();
+    assert!(text.is_some(), "no {field} in {object}");
+    text.unwrap().to_owned()
+}
+
+async fn service(name: &'static str, port: Option<u16>, environment: &BTreeMap<&'static str, String>) -> Server {
     testkit::service(|folder| {
-        let port = aether_testkit::free_port().unwrap();
+        let port = port.map_or_else(testkit::free_port, Ok).unwrap();
         let mut environment: BTreeMap<String, String> =
             environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         environment.insert(format!("AETHER_{}_BIND", name.to_uppercase()), format!("127.0.0.1:{port}"));
-        environment.insert("AETHER_HOME".to_owned(), testkit::layout().home().display().to_string());
         let environment = environment.into_iter().collect();
         let log = folder.join(format!("{name}.log"));
         Ok(part::Service { name, program: program(name), port, environment, log }.component())
@@ -136,12 +258,23 @@ fn program(name: &str) -> PathBuf {
     path
 }
 
+/// A file or folder of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(path)
+}
+
+/// The built page: where the set-up puts it, else where it is built.
+fn page() -> PathBuf {
+    let home = testkit::layout().home().join("web");
+    if home.join("index.html").is_file() { home } else { repository("web/dist") }
+}
+
 /// A recording of `tests/audio` as 48 kHz samples.
 pub fn recording(name: &str) -> Vec<i16> {
     samples(&testkit::audio(name))
 }
 
-fn samples(bytes: &[u8]) -> Vec<i16> {
+pub fn samples(bytes: &[u8]) -> Vec<i16> {
     let wav = wav::read(bytes).unwrap();
     pcm16::from_f32(&Resampler::convert(&wav.samples, wav.sample_rate_hz, ROOM_HZ).unwrap())
 }

@@ -1,8 +1,9 @@
 //! Each process is killed between turns and during one. What follows is always another turn that works.
 
+use aether_proto::client_event::Event;
 use aether_testkit::Server;
 
-use crate::house::{House, PATIENCE, ready, recording, transcribe};
+use crate::house::{House, PATIENCE, TENANT, ready, recording, transcribe};
 use crate::words::overlap;
 
 async fn works(house: &House, room: &str) {
@@ -15,11 +16,12 @@ async fn works(house: &House, room: &str) {
 async fn every_service_may_die_between_turns() {
     let mut house = House::stand().await;
     works(&house, "before").await;
-    for name in ["brain", "tts", "agent", "redis", "nats", "llm", "livekit"] {
+    for name in ["brain", "tts", "agent", "gateway", "redis", "nats", "llm", "livekit"] {
         let server: &mut Server = match name {
             "brain" => &mut house.brain,
             "tts" => &mut house.tts,
             "agent" => &mut house.agent,
+            "gateway" => &mut house.gateway,
             "redis" => &mut house.redis,
             "nats" => &mut house.nats,
             "llm" => &mut house.llm,
@@ -27,9 +29,7 @@ async fn every_service_may_die_between_turns() {
         };
         server.kill().await;
         server.restart().await;
-        for server in [&house.brain, &house.tts, &house.agent] {
-            ready(server).await;
-        }
+        house.all_ready().await;
         works(&house, &format!("after-{name}")).await;
     }
 }
@@ -79,6 +79,7 @@ async fn a_killed_agent_comes_back_to_the_people_in_its_room() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_language_model_is_told_aloud_and_survived() {
     let mut house = House::stand().await;
+    let mut sidecar = house.caller(TENANT, "ada").listen().await;
     let mut person = house.person("kitchen", "ada").await;
     house.llm.kill().await;
     let told = person.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
@@ -87,7 +88,13 @@ async fn a_dead_language_model_is_told_aloud_and_survived() {
     let spoken = transcribe(&told.audio).await;
     assert!(overlap("language model is not answering", &spoken) > 0.5, "{spoken}");
 
+    sidecar.until("that it can't think", |event| is_status(event, "llm_unavailable")).await;
+
+    // Nobody has to ask whether it is back.
     house.llm.restart().await;
+    sidecar.until("that it can think again", |event| is_status(event, "llm_available")).await;
+    person.speak(Vec::new()).await.unwrap();
+    person.until_audible(PATIENCE).await.unwrap();
     ready(&house.brain).await;
     let exchange = person.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
     assert_eq!(exchange.end, "completed", "{:?}", exchange.notices);
@@ -120,11 +127,13 @@ async fn nats_or_postgres_may_go_in_mid_answer() {
             house.postgres.stop().await;
             house.postgres.restart().await;
         }
-        for server in [&house.brain, &house.tts, &house.agent] {
-            ready(server).await;
-        }
+        house.all_ready().await;
         let exchange = person.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
         assert!(overlap("seven times eight", &exchange.heard) > 0.6, "{name}: {}", exchange.heard);
         assert_eq!(exchange.end, "completed", "{name}: {:?}", exchange.notices);
     }
+}
+
+fn is_status(event: &Event, code: &str) -> bool {
+    matches!(event, Event::Status(status) if status.code == code)
 }
