@@ -252,7 +252,7 @@ impl Turn {
         let mut completion = self.mind.llm.chat(request, self.call.cancelled());
         let (mut own, mut unknown, mut malformed) = (ToolCalls::default(), ToolCalls::default(), None);
         let mut unknown_indices = Vec::new();
-        let mut spoke_on = false;
+        let is_forced = matches!(given.tool_choice, ToolChoice::Required | ToolChoice::Named(_));
         let finish = loop {
             let delta = match completion.next().await {
                 Some(Ok(delta)) => delta,
@@ -261,10 +261,12 @@ impl Turn {
             };
             match delta {
                 // What a model says after it has asked, before it knows, is made up.
-                Delta::Text(_) if !own.is_empty() || malformed.is_some() || telling.called => spoke_on = true,
+                Delta::Text(_) if !own.is_empty() || malformed.is_some() || telling.called => {}
                 Delta::Text(text) => self.tell(telling, &text).await?,
                 Delta::Thinking(_) => {}
                 Delta::ToolCall(piece) if whose == Whose::Own => own.push(piece),
+                // Who must ask for one is often too eager.
+                Delta::ToolCall(piece) if piece.index > 0 && is_forced => {}
                 Delta::ToolCall(piece) => {
                     if piece.name.as_ref().is_some_and(|name| !names.contains(name)) {
                         unknown_indices.push(piece.index);
@@ -276,6 +278,7 @@ impl Turn {
                     }
                 }
                 Delta::MalformedCall(text) if whose == Whose::Own => malformed = Some(text),
+                Delta::MalformedCall(_) if telling.called => {}
                 Delta::MalformedCall(text) => self.tell(telling, &text).await?,
                 Delta::Usage(usage) => {
                     debug!(input = usage.input_tokens, cached = ?usage.cached_input_tokens, "prompt read");
@@ -291,8 +294,7 @@ impl Turn {
             self.tell(telling, &written(&call)).await?;
         }
         let finish = match (whose, finish) {
-            // Cut in the middle of a call; one that was spoken on after is whole.
-            (Whose::Callers, FinishReason::Length) if !(telling.called && spoke_on) => FinishReason::Length,
+            (Whose::Callers, FinishReason::Length) => FinishReason::Length,
             (Whose::Callers, _) if telling.called => FinishReason::ToolCalls,
             (_, FinishReason::ToolCalls) => FinishReason::Stop,
             (_, reason) => reason,

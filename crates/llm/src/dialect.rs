@@ -222,7 +222,9 @@ mod tests {
 
         let openai = body(Dialect::OpenAi);
         assert_eq!((&openai["model"], &openai["top_p"]), (&json!("eyes"), &json!(0.5)));
-        assert_eq!((&openai["tools"], &openai["tool_choice"]), (&json!([function("clock")]), &json!("required")));
+        assert_eq!(openai["tools"], json!([function("clock")]));
+        let call = &openai["response_format"]["json_schema"]["schema"]["anyOf"];
+        assert_eq!(call[0]["properties"]["name"]["const"], "clock", "nothing but this call is an answer");
         let url = json!({ "url": "data:image/png;base64,AQID" });
         let parts = json!([{ "type": "text", "text": "Hi" }, { "type": "image_url", "image_url": url }]);
         let call = json!({ "name": "clock", "arguments": "{\"zone\":\"here\"}" });

@@ -30,10 +30,9 @@ pub(crate) fn chat_body(options: &Options, request: &ChatRequest) -> Value {
     let offered: Vec<_> = request.offered().map(function).collect();
     if !offered.is_empty() {
         body["tools"] = json!(offered);
-        body["tool_choice"] = json!(match &request.tool_choice {
-            ToolChoice::Auto | ToolChoice::None => "auto",
-            ToolChoice::Required | ToolChoice::Named(_) => "required",
-        });
+        if matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_)) {
+            body["response_format"] = only_a_call(request);
+        }
     }
     if !request.stop.is_empty() {
         body["stop"] = json!(request.stop);
@@ -75,6 +74,21 @@ fn message(message: &Message) -> Value {
 fn image(Image { media_type, data }: &Image) -> Value {
     let url = format!("data:{media_type};base64,{}", BASE64.encode(data));
     json!({ "type": "image_url", "image_url": { "url": url } })
+}
+
+/// An answer that is a call and nothing else. Servers take `tool_choice` for a wish (llama.cpp does, where a model has no form
+/// of its own for calls), and a schema for an order.
+fn only_a_call(request: &ChatRequest) -> Value {
+    let calls = request.offered().map(|tool| {
+        json!({
+            "type": "object",
+            "properties": { "name": { "const": tool.name }, "arguments": tool.parameters },
+            "required": ["name", "arguments"],
+            "additionalProperties": false,
+        })
+    });
+    let schema = json!({ "anyOf": calls.collect::<Vec<_>>() });
+    json!({ "type": "json_schema", "json_schema": { "name": "call", "strict": true, "schema": schema } })
 }
 
 #[derive(Deserialize)]

@@ -9,13 +9,15 @@ pub struct Reading {
     /// Only where the model may call something: otherwise JSON is just JSON.
     finder: Option<CallFinder>,
     calls: u32,
+    /// Some calls came in the server's own form, in pieces.
+    in_pieces: bool,
 }
 
 impl Reading {
     pub fn new(request: &ChatRequest) -> Self {
         let may_call = !request.tools.is_empty() && request.tool_choice != ToolChoice::None;
         let finder = may_call.then(|| CallFinder::new(request.tools.iter().map(|tool| tool.name.clone())));
-        Self { finder, calls: 0 }
+        Self { finder, calls: 0, in_pieces: false }
     }
 
     /// Adds what `delta` means to `out`.
@@ -31,6 +33,7 @@ impl Reading {
             },
             Delta::ToolCall(mut piece) => {
                 self.calls = self.calls.max(piece.index + 1);
+                self.in_pieces = true;
                 if piece.name.is_some() {
                     piece.id.get_or_insert_with(make_id);
                 }
@@ -42,7 +45,8 @@ impl Reading {
             }
             Delta::Done(reason) => {
                 self.finish(out);
-                let asks = self.calls > 0 && reason == FinishReason::Stop;
+                // A call that was found in the text is whole: what the limit cut off is talk that came after it.
+                let asks = self.calls > 0 && (reason == FinishReason::Stop || !self.in_pieces);
                 out.push(Delta::Done(if asks { FinishReason::ToolCalls } else { reason }));
             }
             Delta::Thinking(_) | Delta::MalformedCall(_) => out.push(delta),
@@ -104,6 +108,10 @@ mod tests {
         let [Delta::ToolCall(piece), Delta::Done(FinishReason::ToolCalls)] = out.as_slice() else { panic!("{out:?}") };
         assert_eq!((piece.index, piece.name.as_deref(), piece.arguments.as_str()), (0, Some("clock"), "{}"));
         assert!(piece.id.as_ref().is_some_and(|id| id.len() == 29), "{piece:?}");
+
+        let talk = || Delta::Text("\n\nNow you know".into());
+        let out = read(&request(ToolChoice::Auto), vec![json(), talk(), Delta::Done(FinishReason::Length)]);
+        assert_eq!(out.last(), Some(&Delta::Done(FinishReason::ToolCalls)), "the call was whole: {out:?}");
 
         let out = read(&request(ToolChoice::None), vec![json(), Delta::Done(FinishReason::Stop)]);
         assert_eq!(out, [json(), Delta::Done(FinishReason::Stop)]);

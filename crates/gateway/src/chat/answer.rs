@@ -77,7 +77,7 @@ impl Answer {
             Ok(call) => call,
             Err(error) => {
                 record.end("error").await;
-                return Err(error.into());
+                return Err(refused(error));
             }
         };
         Ok(Self {
@@ -139,7 +139,7 @@ impl Answer {
                     self.asked_again = true;
                     continue;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(refused(error)),
             };
             let Some(frame) = frame else {
                 return Err(Problem::new(ErrorCode::Internal, "the answer ended without an end"));
@@ -202,6 +202,13 @@ fn open(turn: &Turn, request: &Request, is_stored: bool) -> Open {
         off_the_record: turn.off_the_record,
         ..Open::default()
     }
+}
+
+/// What was asked was checked here, field by field; what brain can't take of it is what the messages hold.
+fn refused(error: Error) -> Problem {
+    let is_askers_fault = error.code() == ErrorCode::InvalidArgument;
+    let problem = Problem::from(error);
+    if is_askers_fault { problem.at("messages") } else { problem }
 }
 
 /// A call that brain ended in the meantime says by itself why, when it is read.
