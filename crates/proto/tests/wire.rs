@@ -60,6 +60,7 @@ fn the_rest() {
             speaker: "ada".into(),
             text: "hello".into(),
             r#final: true,
+            ..TranscriptEvent::default()
         })),
         ..ClientEvent::default()
     };
