@@ -53,7 +53,7 @@ impl Decoder {
         self.run(samples, priority, scaled, abort)?;
         let mut transcript = self.read(samples.len(), started);
         // A short context now and then traps the decoder in a loop; a longer one sets it free. Partials come again anyway.
-        if transcript.repeats_itself() && scaled < FRAMES_MAX && priority != Priority::Partial {
+        if transcript.may_be_a_loop() && scaled < FRAMES_MAX && priority != Priority::Partial {
             self.run(samples, priority, (2 * scaled).min(FRAMES_MAX), abort)?;
             transcript = self.read(samples.len(), started);
         }

@@ -77,7 +77,13 @@ impl Transcript {
         has_words && !self.repeats_itself() && self.is_certain_enough(&words)
     }
 
-    pub(super) fn repeats_itself(&self) -> bool {
+    /// Whether this looks like a decoder in a loop. People repeat themselves, too, so it is a reason to listen again and not
+    /// yet one to doubt that somebody spoke.
+    pub(super) fn may_be_a_loop(&self) -> bool {
+        self.repeats_itself() || ends_in_a_refrain(&self.text)
+    }
+
+    fn repeats_itself(&self) -> bool {
         self.compression_ratio > MAX_COMPRESSION_RATIO
     }
 
@@ -109,6 +115,16 @@ impl std::fmt::Debug for Transcript {
             .field("decode", &self.decode)
             .finish()
     }
+}
+
+/// Whether the last words are the same phrase of three words or more, two and a half times or more in a row: too short for
+/// compression to tell.
+fn ends_in_a_refrain(text: &str) -> bool {
+    let words: Vec<_> = text.split_whitespace().collect();
+    (3..=words.len() * 2 / 5).any(|period| {
+        let end = words.iter().rev();
+        end.clone().zip(end.skip(period)).take(period * 3 / 2).all(|(word, before)| word == before)
+    })
 }
 
 /// Length of the text over its length when compressed; below 1 for short texts.
@@ -190,6 +206,21 @@ mod tests {
     fn repetition_is_no_speech() {
         assert!(!transcript(&"I am going to go. ".repeat(15), 0.1, -0.1).is_speech());
         assert!(compression_ratio("The Middle Ages brought calligraphy to perfection.") < 1.5);
+    }
+
+    #[test]
+    fn a_phrase_that_comes_again_and_again_may_be_a_loop() {
+        let refrain = "Hello, my name is Joe. How can I help you? ";
+        for (text, is_refrain) in [
+            (format!("{refrain}{refrain}Hello, my name is Joe. How"), true),
+            (format!("Well then. {refrain}{refrain}Hello, my name is Joe. How"), true),
+            (refrain.repeat(2), false),
+            ("no no no no no".to_owned(), false),
+            ("The quick brown fox jumps over the lazy dog.".to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(ends_in_a_refrain(&text), is_refrain, "{text}");
+        }
     }
 
     #[test]
