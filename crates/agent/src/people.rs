@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aether_livekit::{
-    NativeAudioStream, ParticipantIdentity, ParticipantKind, RemoteAudioTrack, RemoteParticipant, TextStreamReader,
-    TrackSid,
+    NativeAudioStream, ParticipantIdentity, RemoteAudioTrack, RemoteParticipant, TextStreamReader, TrackSid,
 };
 use aether_proto::{AgentState, PersonId};
 use aether_turn::floor::Phase;
@@ -98,7 +97,7 @@ impl People {
     }
 
     pub(crate) async fn arrived(&mut self, participant: &RemoteParticipant, guest: Option<Guest>) {
-        if !is_person(participant.kind()) || self.here.contains_key(participant.identity()) {
+        if !participant.kind().is_person() || self.here.contains_key(participant.identity()) {
             return;
         }
         let Some(guest) = guest else {
@@ -257,9 +256,4 @@ async fn read_chat(mut reader: TextStreamReader) -> Message {
         "" => Message::Nothing,
         text => Message::Text(text.to_owned()),
     }
-}
-
-/// A human being, rather than an agent or a recorder.
-pub(crate) const fn is_person(kind: ParticipantKind) -> bool {
-    matches!(kind, ParticipantKind::Standard | ParticipantKind::Sip)
 }

@@ -21,7 +21,7 @@ use crate::control::{Control, Host};
 use crate::greeting::Greeter;
 use crate::lease::Keeper;
 use crate::options::Options;
-use crate::people::{People, is_person};
+use crate::people::People;
 use crate::stage::Stage;
 
 /// What is being said may be finished when the process is told to stop.
@@ -151,7 +151,7 @@ impl Visit<'_> {
         let greeted = self.keeper.inherited().into_iter().flat_map(|state| &state.greeted);
         let mut greeter = Greeter::new(greeted.filter_map(|person| PersonId::new(person.as_str()).ok()));
         if self.is_returning && self.keeper.inherited().is_none() {
-            let guests = present.iter().filter(|one| is_person(one.kind())).filter_map(|one| self.guest(one));
+            let guests = present.iter().filter(|one| one.kind().is_person()).filter_map(|one| self.guest(one));
             guests.for_each(|guest| greeter.knows(guest.person));
         }
         greeter
@@ -164,7 +164,7 @@ impl Visit<'_> {
             }
             RoomEvent::ParticipantDisconnected(participant) => people.left(participant.identity()).await,
             RoomEvent::TrackSubscribed { track: RemoteTrack::Audio(track), publication, participant }
-                if publication.source() == TrackSource::Microphone && is_person(participant.kind()) =>
+                if publication.source() == TrackSource::Microphone && participant.kind().is_person() =>
             {
                 people.arrived(&participant, self.guest(&participant)).await;
                 people.speaks(&participant, &track).await;

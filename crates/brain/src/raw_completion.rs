@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::input::invalid;
 use crate::mind::{Mind, llm_error};
+use crate::turn::milliseconds;
 
 /// The longest prompt, in bytes: more than any local model's context.
 const MAX_PROMPT: usize = 512 * 1024;
@@ -145,8 +146,4 @@ fn done(reason: FinishReason, first_token: Duration, started: Instant) -> llm_ou
 
 async fn send(call: &Call, output: llm_output::Output) -> Result<(), Error> {
     Ok(call.send(&LlmOutput { output: Some(output) }).await?)
-}
-
-fn milliseconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }

@@ -16,9 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aether_bus::{Context, Error};
-use aether_livekit::{
-    AdminError, DispatchRequest, ParticipantKind, RoomAdmin, RoomSummary, agent_identity, parse_room_name,
-};
+use aether_livekit::{AdminError, DispatchRequest, RoomAdmin, RoomSummary, agent_identity, parse_room_name};
 use aether_proto::{AgentId, Look, RoomControl, RoomControlReply, RoomName, TenantId, room_control, subject};
 use aether_telemetry::with_causes;
 use futures::{FutureExt as _, StreamExt as _, stream};
@@ -135,12 +133,12 @@ impl Reconciler {
         };
         let people: HashSet<String> = present
             .iter()
-            .filter(|one| one.active && is_person(one.kind))
+            .filter(|one| one.active && one.kind.is_person())
             .map(|one| one.identity.as_str().to_owned())
             .collect();
         if metadata == LEFT {
             // Somebody who is still coming in counts: they stayed.
-            if !present.iter().any(|one| is_person(one.kind))
+            if !present.iter().any(|one| one.kind.is_person())
                 && let Err(error) = forget_left(&self.app.admin, &name).await
             {
                 tracing::debug!(
@@ -242,11 +240,6 @@ impl Reconciler {
             }
         }
     }
-}
-
-/// A human being, rather than an agent or a recorder.
-const fn is_person(kind: ParticipantKind) -> bool {
-    matches!(kind, ParticipantKind::Standard | ParticipantKind::Sip)
 }
 
 /// For how long the bus has been there without a break.

@@ -19,6 +19,13 @@ pub enum ParticipantKind {
     Bridge,
 }
 
+impl ParticipantKind {
+    /// A human being, rather than an agent or a recorder.
+    pub const fn is_person(self) -> bool {
+        matches!(self, Self::Standard | Self::Sip)
+    }
+}
+
 /// A participant other than us, as last heard of. Cheap to clone; clones see changes.
 #[derive(Debug, Clone)]
 pub struct RemoteParticipant {
