@@ -4,7 +4,7 @@
 
 use aether_proto::{
     BrainInput, BrainOutput, ClientEvent, Commit, Done, ErrorCode, Modality, Open, TranscriptEvent, TtsMark,
-    TurnLogEntry, UserCommitted, brain_input, brain_output, client_event, turn_log_entry,
+    TurnLogEntry, Update, UserCommitted, brain_input, brain_output, client_event, turn_log_entry,
 };
 use serde::Serialize;
 
@@ -24,6 +24,8 @@ fn brain_input() {
         ..Open::default()
     };
     insta::assert_snapshot!(json(&BrainInput { input: Some(brain_input::Input::Open(open)) }), @r#"{"open":{"sessionId":"s","turnId":"t","generation":2,"personId":"ada","modality":"VOICE","words":"what is"}}"#);
+    let guess = Update { generation: 2, words: "what is it?".into(), guess: true };
+    insta::assert_snapshot!(json(&BrainInput { input: Some(brain_input::Input::Update(guess)) }), @r#"{"update":{"generation":2,"words":"what is it?","guess":true}}"#);
     let commit = Commit { generation: 2, text: "what is it?".into() };
     insta::assert_snapshot!(json(&BrainInput { input: Some(brain_input::Input::Commit(commit)) }), @r#"{"commit":{"generation":2,"text":"what is it?"}}"#);
 }
