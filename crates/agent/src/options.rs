@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aether_livekit::ApiKey;
-use aether_settings::IdentitySettings;
+use aether_settings::{IdentitySettings, TurnTakingSettings};
 use aether_voice::lane;
 use aether_voice::session::Policy;
 
@@ -23,6 +23,8 @@ pub struct Options {
     /// As people see it in the room.
     pub name: String,
     pub max_sessions: u32,
+    /// Whether the agent's own voice is taken out of people's microphones.
+    pub echo_cancellation: bool,
     pub lane: lane::Options,
     pub policy: Policy,
     pub ears: EarsOptions,
@@ -38,6 +40,8 @@ pub struct EarsOptions {
     /// `None`: what suits the machine.
     pub whisper_threads: Option<usize>,
     pub whisper_states: usize,
+    /// `None`: silence is judged by its words alone.
+    pub end_of_turn_model: Option<String>,
     pub retry: Duration,
 }
 
@@ -51,7 +55,7 @@ impl From<&Settings> for Options {
             agent_name: livekit.agent_name.clone().unwrap_or_default(),
             name: settings.identity.agent.to_string(),
             max_sessions: settings.agent.max_sessions,
-            lane: lane::Options { endpoint_silence: settings.agent.endpoint_silence, ..lane::Options::default() },
+            lane: lane_options(&settings.turn_taking),
             policy: Policy::default(),
             ears: EarsOptions {
                 livekit_ffi: settings.home.livekit_ffi(),
@@ -60,8 +64,23 @@ impl From<&Settings> for Options {
                 whisper_model: settings.speech.whisper_model.clone(),
                 whisper_threads: settings.speech.whisper_threads.map(|threads| threads as usize),
                 whisper_states: settings.speech.whisper_states as usize,
+                end_of_turn_model: settings.turn_taking.end_of_turn_model.clone(),
                 retry: RETRY,
             },
         }
+    }
+}
+
+fn lane_options(settings: &TurnTakingSettings) -> lane::Options {
+    lane::Options {
+        endpointing: lane::EndpointingOptions {
+            shortest: settings.endpoint_shortest,
+            longest: settings.endpoint_longest,
+            open_words: settings.endpoint_open_words,
+            without_model: settings.endpoint_silence,
+        },
+        partials: settings.partials,
+        guesses: settings.work_ahead,
+        ..lane::Options::default()
     }
 }

@@ -82,13 +82,14 @@ impl Service {
         let Self { options, parts: Parts { bus, rooms, http, spool_folder }, health } = self;
         let (nats, redis) = (health.part("nats"), health.optional_part("redis"));
         let (livekit, speech) = (health.part("livekit"), health.part("speech"));
+        let end_of_turn = health.optional_part("end of turn");
         let turn_log = TurnLog::open(&bus, TurnLogOptions::new(&spool_folder)).await?;
         // Health is shown while rooms drain, so the server ends after them.
         let ended = CancellationToken::new();
         let serve = async { Ok(http.run(http_router(health), ended.clone()).await?) };
         let work = async {
             let _end = ended.clone().drop_guard();
-            let Some(ears) = shutdown.run_until_cancelled(ears::load(&options.ears, &speech)).await else {
+            let Some(ears) = shutdown.run_until_cancelled(ears::load(&options.ears, &speech, &end_of_turn)).await else {
                 return Ok(());
             };
             let library_failed = CancellationToken::new();

@@ -2,7 +2,7 @@
 
 use aether_settings::{
     AgentSettings, HomeSettings, HttpSettings, IdentitySettings, Invalid, LiveKitSettings, Loader, NatsSettings,
-    RedisSettings, SpeechSettings, TelemetrySettings,
+    RedisSettings, SpeechSettings, TelemetrySettings, TurnTakingSettings,
 };
 
 /// Defaults < `aether.toml` < environment.
@@ -17,6 +17,7 @@ pub struct Settings {
     pub redis: RedisSettings,
     pub speech: SpeechSettings,
     pub telemetry: TelemetrySettings,
+    pub turn_taking: TurnTakingSettings,
 }
 
 impl Settings {
@@ -30,6 +31,7 @@ impl Settings {
         let redis = RedisSettings::read(loader);
         let speech = SpeechSettings::read(loader);
         let telemetry = TelemetrySettings::read(loader);
+        let turn_taking = TurnTakingSettings::read(loader);
         Ok(Self {
             agent: agent?,
             home: home?,
@@ -40,6 +42,7 @@ impl Settings {
             redis: redis?,
             speech: speech?,
             telemetry: telemetry?,
+            turn_taking: turn_taking?,
         })
     }
 }

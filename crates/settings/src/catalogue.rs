@@ -2,11 +2,12 @@
 
 use crate::blocks::{
     agent, brain, gateway, home, http, identity, livekit, llm, nats, postgres, redis, speech, telemetry, tts,
+    turn_taking,
 };
 use crate::{
     AgentSettings, BrainSettings, GatewaySettings, HomeSettings, HttpSettings, IdentitySettings, LiveKitSettings,
     LlmSettings, Loader, NatsSettings, PostgresSettings, Problem, RedisSettings, Row, Setting, SpeechSettings,
-    TelemetrySettings, TtsSettings,
+    TelemetrySettings, TtsSettings, TurnTakingSettings,
 };
 
 /// Every setting, block by block: what `aether.toml` may hold and `aether config` shows.
@@ -22,6 +23,7 @@ pub const ALL: &[&[&Setting]] = &[
     http::SETTINGS,
     gateway::SETTINGS,
     agent::SETTINGS,
+    turn_taking::SETTINGS,
     brain::SETTINGS,
     tts::SETTINGS,
     telemetry::SETTINGS,
@@ -44,6 +46,7 @@ pub fn describe(mut loader: Loader<'_>) -> (Vec<Row>, Vec<Problem>) {
     let _ = HttpSettings::tts(&mut loader);
     let _ = GatewaySettings::read(&mut loader);
     let _ = AgentSettings::read(&mut loader);
+    let _ = TurnTakingSettings::read(&mut loader);
     let _ = BrainSettings::read(&mut loader);
     let _ = TtsSettings::read(&mut loader);
     let _ = TelemetrySettings::read(&mut loader);

@@ -39,6 +39,7 @@ mod setting;
 mod value;
 
 pub use blocks::agent::AgentSettings;
+pub use blocks::turn_taking::TurnTakingSettings;
 pub use blocks::brain::{BrainSettings, OfferTools};
 pub use blocks::gateway::GatewaySettings;
 pub use blocks::home::HomeSettings;

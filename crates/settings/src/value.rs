@@ -46,6 +46,11 @@ pub(crate) fn decimal(text: &str, range: RangeInclusive<f32>) -> Result<f32, Str
         .ok_or_else(|| format!("a number from {} to {}", range.start(), range.end()))
 }
 
+/// On or off.
+pub(crate) fn switch(text: &str) -> Result<bool, String> {
+    one_of(text, &[("on", true), ("off", false)])
+}
+
 /// One of a few words.
 pub(crate) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use aether_settings::{
-    ALL, AgentSettings, Dialect, Error, HomeSettings, HttpSettings, IdentitySettings, Invalid, LiveKitSettings,
+    ALL, Dialect, Error, HomeSettings, HttpSettings, IdentitySettings, Invalid, LiveKitSettings,
     LlmSettings, Loader, LogFormat, NatsSettings, PostgresSettings, Problem, RedisSettings, Row, Source,
     SpeechSettings, TelemetrySettings, describe,
 };
@@ -57,7 +57,7 @@ fn the_defaults_are_what_aether_up_starts() {
     let speech = load(&[], "", SpeechSettings::read).unwrap();
     assert_eq!((&*speech.whisper_model, &*speech.piper_model), ("whisper-tiny.en", "en_US-joe-medium"));
     assert_eq!((speech.whisper_threads, speech.whisper_states), (None, 1));
-    assert_eq!(load(&[], "", AgentSettings::read).unwrap().endpoint_silence, Duration::from_millis(500));
+    assert_eq!(load(&[], "", TurnTakingSettings::read).unwrap().endpoint_silence, Duration::from_millis(500));
     assert_eq!(load(&[], "", HomeSettings::read).unwrap().home.to_str(), Some(".aether"));
     let identity = load(&[], "", IdentitySettings::read).unwrap();
     assert_eq!((identity.tenant.as_str(), identity.agent.as_str()), ("default", "aether"));
@@ -82,7 +82,7 @@ fn a_malformed_value_is_named_shown_and_answered_with_what_was_expected() {
     );
     assert_eq!(nats(&[], "[nats]\nurl = [1]"), "nats.url is `array`, expected one text or number");
     assert_eq!(nats(&[], "nats.url.host = 'x'"), "nats.url is `table`, expected one text or number");
-    let agent = |value: &str| problem(&[("AETHER_ENDPOINT_SILENCE_MS", value)], "", AgentSettings::read);
+    let agent = |value: &str| problem(&[("AETHER_ENDPOINT_SILENCE_MS", value)], "", TurnTakingSettings::read);
     for value in ["0.5", "-1", "soon", "99999999999", "50", "500ms"] {
         assert_eq!(
             agent(value),

@@ -10,142 +10,27 @@
 //! ```
 //!
 //! While the room is listening, a draft opens the next turn early and later ones update it: brain may recall and prefill,
-//! nothing is audible or durable until the commit. At most one generation is alive at any time.
+//! nothing is audible or durable until the commit. In a pause that may be the end, a guess has the answer made ahead, unheard.
+//! If the person goes on, all of it is cancelled and the next draft opens another generation; if they were done, the commit
+//! only lets go what is there. At most one generation is alive at any time.
+//!
+//! A voice over the agent's makes it quieter at once. Whether it stops is decided by what is overheard: words that mean it
+//! stop it, a "mm-hm" or a cough does not. Where nothing can be understood in time, the length of the voice decides. While
+//! the agent is still thinking only whoever is being answered can withdraw their question; what others say then waits.
 //!
 //! What must not cut in waits for the floor: what the agent wants to say by itself, and words that were written while
 //! somebody else was being answered, or while spoken ones were still being understood. So words are answered in the order
 //! in which they were said.
 
+mod message;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::Generation;
+pub use message::{CancelReason, Deadline, Effect, Event, LaneId, Phase};
 
 /// What may wait for the floor. Beyond it the agent keeps its own words to itself, and people's words no longer wait.
 const MOST_WAITING: usize = 16;
-
-/// Which lane of the room; the shell's number for one participant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LaneId(pub u32);
-
-/// What happened in the room.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A participant's voice began.
-    Began {
-        lane: LaneId,
-    },
-    /// A participant's voice ended, or the participant left.
-    Ended {
-        lane: LaneId,
-    },
-    /// What a participant has said so far, in a pause that may be the end.
-    Draft {
-        lane: LaneId,
-        text: String,
-    },
-    /// The draft no longer stands: nothing was said after all, or it can't be known.
-    Withdrawn {
-        lane: LaneId,
-    },
-    /// A participant has finished saying this.
-    Said {
-        lane: LaneId,
-        text: String,
-    },
-    /// A participant has written this.
-    Wrote {
-        lane: LaneId,
-        text: String,
-    },
-    /// A participant said this before, and never got an answer. It waits for the floor, unless somebody speaks first.
-    Asked {
-        lane: LaneId,
-        text: String,
-    },
-    /// The agent is to say this by itself, now or not at all: an apology, an operator's words.
-    Say {
-        text: String,
-    },
-    /// The agent is to say this by itself as soon as nobody else has the floor: a greeting, news.
-    Announce {
-        text: String,
-    },
-    /// The first audible frame of this answer was handed to the room.
-    AudioStarted {
-        generation: Generation,
-    },
-    /// The answer is complete and has been played to its end (or there was nothing to play).
-    Drained {
-        generation: Generation,
-    },
-    /// The answer can't be completed.
-    Failed {
-        generation: Generation,
-    },
-    /// An operator or a client asked for silence.
-    Interrupt,
-    DeadlineReached {
-        deadline: Deadline,
-        armed: Generation,
-    },
-}
-
-/// The waits that the machine asks for. How long each lasts is the shell's policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Deadline {
-    /// Speech over the agent's that lasts so long means it.
-    BargeIn,
-    /// So long after an overlap that came to nothing, the agent is loud again.
-    Resume,
-    /// An answer that has not begun to be heard by then is given up.
-    Answer,
-}
-
-/// Why a generation ends before it is complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CancelReason {
-    /// The turn was never committed: it did not happen.
-    Withdrawn,
-    /// Somebody spoke over the answer, or asked for silence.
-    Interrupted,
-    /// Nothing was heard in time, and the person is to be told.
-    TimedOut,
-}
-
-/// What the shell must do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Open the turn speculatively with the words so far.
-    Open { generation: Generation, lane: LaneId, text: String },
-    /// The open turn's words so far are these.
-    Update { generation: Generation, text: String },
-    /// The turn is real: these are the person's words. Opens the turn if no `Open` of this generation came before.
-    Commit { generation: Generation, lane: LaneId, text: String, written: bool },
-    /// Synthesise and play this text without asking brain.
-    Speak { generation: Generation, text: String },
-    /// Stop everything of this generation, audio first.
-    Cancel { generation: Generation, reason: CancelReason },
-    /// The answer was heard to its end.
-    Complete { generation: Generation },
-    /// Give up on this generation and tell the person.
-    Fail { generation: Generation },
-    /// Lower the voice: somebody else speaks.
-    Duck,
-    /// Back to full loudness.
-    Unduck,
-    /// Report [`Event::DeadlineReached`] with these two values when the time has come.
-    Arm { deadline: Deadline, armed: Generation },
-    /// `Say` was refused: somebody else has the floor.
-    Busy,
-}
-
-/// What clients are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Phase {
-    Listening,
-    Thinking,
-    Speaking,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -161,6 +46,8 @@ enum State {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Waiting {
+    /// Spoken while somebody else was waiting for their answer.
+    Spoken { lane: LaneId, text: String },
     Written { lane: LaneId, text: String },
     Asked { lane: LaneId, text: String },
     Own { text: String },
@@ -174,6 +61,8 @@ pub struct Floor {
     generation: Generation,
     /// Whose words that turn answers; `None` for what the agent says by itself.
     answered: Option<LaneId>,
+    /// The words from which the draft's answer is being made.
+    guess: Option<String>,
     /// Counts armed deadlines; only the newest counts.
     armed: Generation,
     /// Lanes whose voice is heard right now.
@@ -195,6 +84,7 @@ impl Floor {
             state: State::Listening { draft: None },
             generation: Generation::default(),
             answered: None,
+            guess: None,
             armed: Generation::default(),
             voices: BTreeSet::new(),
             unfinished: BTreeSet::new(),
@@ -227,6 +117,8 @@ impl Floor {
             Event::Began { lane } => self.began(lane),
             Event::Ended { lane } => self.ended(lane),
             Event::Draft { lane, text } => self.draft(lane, text),
+            Event::Guess { lane, text } => self.guess(lane, text),
+            Event::Overheard { lane, meant } => self.overheard(lane, meant),
             Event::Withdrawn { lane } => self.withdrawn(lane),
             Event::Said { lane, text } => self.said(lane, text),
             Event::Wrote { lane, text } => self.wrote(lane, text),
@@ -238,7 +130,7 @@ impl Floor {
             Event::Failed { generation } if generation == self.generation => self.failed(),
             Event::Interrupt => {
                 // Whoever asks for silence does not want to hear what comes next.
-                self.waiting.retain(|waiting| matches!(waiting, Waiting::Written { .. }));
+                self.waiting.retain(|waiting| matches!(waiting, Waiting::Spoken { .. } | Waiting::Written { .. }));
                 self.interrupt(CancelReason::Interrupted)
             }
             Event::DeadlineReached { deadline, armed } if armed == self.armed => self.deadline_reached(deadline),
@@ -252,12 +144,15 @@ impl Floor {
 
     fn began(&mut self, lane: LaneId) -> Vec<Effect> {
         self.unfinished.insert(lane);
-        if !self.voices.insert(lane) || self.voices.len() > 1 {
+        if !self.voices.insert(lane) {
             return Vec::new();
         }
         match self.state {
-            State::Listening { .. } => Vec::new(),
-            State::Thinking => vec![self.arm(Deadline::BargeIn)],
+            // They go on: an answer to half of what they want to say is nothing.
+            State::Listening { draft: Some(holder) } if holder == lane && self.guess.is_some() => {
+                self.interrupt(CancelReason::Withdrawn)
+            }
+            State::Thinking if self.concerns(lane) => vec![self.arm(Deadline::BargeIn)],
             State::Speaking => {
                 self.state = State::Ducked;
                 vec![Effect::Duck, self.arm(Deadline::BargeIn)]
@@ -267,35 +162,76 @@ impl Floor {
                 self.state = State::Ducked;
                 vec![self.arm(Deadline::BargeIn)]
             }
-            // Only reached while another voice is in the set.
-            State::Ducked => Vec::new(),
+            // Another voice was there first.
+            State::Listening { .. } | State::Thinking | State::Ducked => Vec::new(),
         }
     }
 
     fn ended(&mut self, lane: LaneId) -> Vec<Effect> {
-        if !self.voices.remove(&lane) || !self.voices.is_empty() {
+        if !self.voices.remove(&lane) {
             return Vec::new();
         }
         match self.state {
-            State::Ducked => {
+            State::Ducked if self.voices.is_empty() => {
                 self.state = State::Resuming;
                 vec![self.arm(Deadline::Resume)]
             }
-            State::Thinking => vec![self.arm(Deadline::Answer)],
-            State::Listening { .. } | State::Speaking | State::Resuming => Vec::new(),
+            State::Thinking if self.concerns(lane) => vec![self.arm_while_thinking()],
+            _ => Vec::new(),
         }
+    }
+
+    /// Whether the turn that is thought about is this lane's to withdraw. What the agent says by itself is everybody's.
+    fn concerns(&self, lane: LaneId) -> bool {
+        self.answered.is_none_or(|answered| answered == lane)
     }
 
     fn draft(&mut self, lane: LaneId, text: String) -> Vec<Effect> {
         let State::Listening { draft } = self.state else { return Vec::new() };
         match draft {
-            None => {
-                self.generation = self.generation.following();
-                self.state = State::Listening { draft: Some(lane) };
-                vec![Effect::Open { generation: self.generation, lane, text }]
+            None => vec![self.open(lane, text)],
+            Some(holder) if holder == lane && self.guess.is_none() => {
+                vec![Effect::Update { generation: self.generation, text }]
             }
-            Some(holder) if holder == lane => vec![Effect::Update { generation: self.generation, text }],
             Some(_) => Vec::new(),
+        }
+    }
+
+    fn open(&mut self, lane: LaneId, text: String) -> Effect {
+        self.generation = self.generation.following();
+        self.state = State::Listening { draft: Some(lane) };
+        Effect::Open { generation: self.generation, lane, text }
+    }
+
+    fn guess(&mut self, lane: LaneId, text: String) -> Vec<Effect> {
+        let State::Listening { draft } = self.state else { return Vec::new() };
+        let mut effects = Vec::new();
+        match draft {
+            Some(holder) if holder != lane => return effects,
+            Some(_) if self.guess.as_ref() == Some(&text) => return effects,
+            Some(_) if self.guess.is_none() => {}
+            Some(_) => {
+                effects = self.interrupt(CancelReason::Withdrawn);
+                effects.push(self.open(lane, text.clone()));
+            }
+            None => effects.push(self.open(lane, text.clone())),
+        }
+        effects.push(Effect::Guess { generation: self.generation, text: text.clone() });
+        self.guess = Some(text);
+        effects
+    }
+
+    fn overheard(&mut self, lane: LaneId, meant: bool) -> Vec<Effect> {
+        if !self.unfinished.contains(&lane) {
+            return Vec::new();
+        }
+        match self.state {
+            State::Listening { .. } => Vec::new(),
+            State::Thinking if !self.concerns(lane) => Vec::new(),
+            _ if meant => self.interrupt(CancelReason::Interrupted),
+            // Whoever is understood is not judged by the length of their voice.
+            State::Thinking | State::Ducked if self.voices.contains(&lane) => vec![self.arm(Deadline::BargeIn)],
+            _ => Vec::new(),
         }
     }
 
@@ -312,8 +248,13 @@ impl Floor {
         self.unfinished.remove(&lane);
         // Whoever speaks now has gone on from what was left unanswered.
         self.waiting.retain(|waiting| !matches!(waiting, Waiting::Asked { .. }));
+        if self.state == State::Thinking && !self.concerns(lane) && self.waiting.len() < MOST_WAITING {
+            return self.wait(Waiting::Spoken { lane, text });
+        }
         let mut effects = Vec::new();
-        if self.state != (State::Listening { draft: Some(lane) }) {
+        let is_drafted = self.state == (State::Listening { draft: Some(lane) });
+        let is_guessed_wrong = self.guess.as_ref().is_some_and(|guess| *guess != text);
+        if !is_drafted || is_guessed_wrong {
             effects = self.interrupt(CancelReason::Interrupted);
             self.generation = self.generation.following();
         }
@@ -347,6 +288,7 @@ impl Floor {
     fn commit(&mut self, lane: LaneId, text: String, written: bool) -> Effect {
         self.state = State::Thinking;
         self.answered = Some(lane);
+        self.guess = None;
         Effect::Commit { generation: self.generation, lane, text, written }
     }
 
@@ -387,7 +329,7 @@ impl Floor {
             None => Vec::new(),
             Some(Waiting::Written { lane, text }) => self.answer_writing(lane, text),
             Some(Waiting::Own { text }) => self.speak(text),
-            Some(Waiting::Asked { lane, text }) => {
+            Some(Waiting::Asked { lane, text } | Waiting::Spoken { lane, text }) => {
                 self.generation = self.generation.following();
                 vec![self.commit(lane, text, false), self.arm_while_thinking()]
             }
@@ -476,12 +418,14 @@ impl Floor {
 
     fn listen(&mut self) {
         self.state = State::Listening { draft: None };
+        self.guess = None;
         self.armed = self.armed.following();
     }
 
     /// Thinking must end by itself: when nobody answers, or when somebody goes on speaking.
     fn arm_while_thinking(&mut self) -> Effect {
-        self.arm(if self.voices.is_empty() { Deadline::Answer } else { Deadline::BargeIn })
+        let is_spoken_over = self.voices.iter().any(|lane| self.concerns(*lane));
+        self.arm(if is_spoken_over { Deadline::BargeIn } else { Deadline::Answer })
     }
 
     fn arm(&mut self, deadline: Deadline) -> Effect {

@@ -5,15 +5,23 @@
 //! room: listening, thinking, speaking, ducked. Time enters only as [`Event::DeadlineReached`](floor::Event::DeadlineReached)
 //! for a deadline that a machine armed; how long it is, is the shell's policy.
 //!
+//! Beside them stand the judgements that such a policy is made of, functions of what is known and nothing else:
+//! [`endpointing`] (how long a silence must last), [`overlap`] (what words over the agent's voice mean), [`words`] (what is
+//! certain of a transcript, and whether it asks for more).
+//!
 //! A generation number travels with every piece of work. What comes back with an old one is stale and changes nothing.
 //!
 //! Start with [`lane`], then [`floor`]. The shell that drives them is `aether-voice`.
 
 pub mod activity;
+pub mod endpointing;
 pub mod floor;
 pub mod lane;
+pub mod overlap;
+pub mod words;
 
 pub use activity::Activity;
+pub use endpointing::Endpointing;
 pub use floor::Floor;
 pub use lane::Lane;
 

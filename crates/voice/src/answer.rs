@@ -1,4 +1,5 @@
-//! One generation of one turn, from the words of the person (or a given text) to queued frames. LLM and TTS overlap.
+//! One generation of one turn, from the words of the person (or a given text) to queued frames. LLM and TTS overlap, and both
+//! begin before the commit where there is a guess of the person's words.
 
 use std::time::Duration;
 
@@ -9,10 +10,11 @@ use aether_proto::{
 };
 use aether_turn::Generation;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::chunker::{Chunk, Chunker};
 use crate::journal::shown_part;
+use crate::outbox::Outbox;
 use crate::playout::{Item, Playout};
 use crate::speaker::{Speaker, Spoken};
 
@@ -68,7 +70,7 @@ pub(crate) enum Event {
     },
 }
 
-/// When the stages of one answer were reached. `None`: not reached.
+/// When the stages of one answer were reached. `None`: not reached. What was made ahead was reached before the commit.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Timings {
     pub committed: Option<Instant>,
@@ -103,8 +105,9 @@ impl Answer {
             Ok(None) => return,
             Err(error) => Event::Failed { generation, error },
         };
-        // The session must know how the text ended before it learns that all of it was heard.
-        self.tell(event).await;
+        // The session must know how the text ended before it learns that all of it was heard. One that is gone has cancelled
+        // this answer already.
+        let _ = self.events.send(event).await;
         self.playout.push(generation, Item::End).await;
     }
 
@@ -112,13 +115,15 @@ impl Answer {
     async fn text(&self, source: Source, chunks: mpsc::Sender<Chunk>) -> Result<Option<Timings>, aether_proto::Error> {
         match source {
             Source::Text(text) => {
-                let mut timings = Timings { committed: Some(Instant::now()), ..Timings::default() };
+                let mut outbox = Outbox::of_text(self.events.clone(), chunks);
                 let mut chunker = Chunker::new();
-                self.take(&text, &mut chunker, &chunks, &mut timings).await;
-                speak(&chunks, chunker.flush()).await;
-                Ok(Some(timings))
+                self.take(&text, &mut chunker, &mut outbox).await;
+                outbox.speak(chunker.flush()).await;
+                Ok(Some(outbox.timings))
             }
-            Source::Ask { open, words, commit } => self.ask(*open, words, commit, chunks).await,
+            Source::Ask { open, words, commit } => {
+                self.ask(*open, words, Outbox::new(self.events.clone(), chunks, commit)).await
+            }
         }
     }
 
@@ -126,37 +131,38 @@ impl Answer {
         &self,
         open: Open,
         words: mpsc::Receiver<Update>,
-        commit: oneshot::Receiver<Commit>,
-        chunks: mpsc::Sender<Chunk>,
+        mut outbox: Outbox,
     ) -> Result<Option<Timings>, aether_proto::Error> {
         let early = self.open(&open).await;
-        let Some(commit) = follow(early.as_ref().ok(), words, commit).await else { return Ok(None) };
-        let mut timings = Timings { committed: Some(Instant::now()), ..Timings::default() };
-        // Opening early is an advantage, not a condition: what failed then is tried again now that it counts.
-        let call = match early {
-            Ok(call) => call,
-            Err(error) => {
-                tracing::info!(%error, "opening the turn again");
-                self.open(&open).await?
-            }
+        if !follow(early.as_ref().ok(), words, &mut outbox).await {
+            return Ok(None);
+        }
+        let is_open = early.is_ok();
+        let first = match early {
+            Ok(call) => self.listen(call, &mut outbox).await,
+            Err(error) => Err(error),
         };
-        let first = self.listen(call, &commit, &chunks, &mut timings).await;
-        let lost = |error: &Error| matches!(error, Error::PeerLost { .. } | Error::Gap { .. });
-        let at_once = timings.committed.is_some_and(|committed| committed.elapsed() < AT_ONCE);
-        match first {
-            // One more try before the first word: the worker was lost and another holds the queue, or the call had grown too
-            // old while the person went on speaking.
-            Err(error) if timings.first_token.is_none() && (at_once || lost(&error)) => {
+        let answered = match first {
+            // One more try before the first word: opening early, and guessing, are advantages and no conditions; the worker
+            // was lost and another holds the queue; or the call had grown too old while the person went on speaking.
+            Err(error) if outbox.timings.first_token.is_none() && (!is_open || is_worth_another(&error, &outbox)) => {
                 tracing::info!(%error, "asking again for the answer");
+                if outbox.until_committed().await.is_none() {
+                    return Ok(None);
+                }
                 let call = self.open(&open).await?;
-                self.listen(call, &commit, &chunks, &mut timings).await?;
+                self.listen(call, &mut outbox).await?
             }
             other => other?,
+        };
+        // An answer that was made whole, ahead, is told once it is wanted.
+        if !answered || outbox.until_committed().await.is_none() {
+            return Ok(None);
         }
-        if timings.first_token.is_none() {
+        if outbox.timings.first_token.is_none() {
             return Err(ErrorCode::LlmUnavailable.error("the language model answered without a single word"));
         }
-        Ok(Some(timings))
+        Ok(Some(outbox.timings))
     }
 
     async fn open(&self, open: &Open) -> Result<Call<BrainInput, BrainOutput>, Error> {
@@ -165,94 +171,95 @@ impl Answer {
         self.bus.call(&self.context, subject::BRAIN_REQUEST, &input, options).await
     }
 
-    async fn listen(
-        &self,
-        mut call: Call<BrainInput, BrainOutput>,
-        commit: &Commit,
-        chunks: &mpsc::Sender<Chunk>,
-        timings: &mut Timings,
-    ) -> Result<(), Error> {
-        call.send(&BrainInput { input: Some(brain_input::Input::Commit(commit.clone())) }).await?;
+    /// Takes the answer as it comes; false when the turn is given up.
+    async fn listen(&self, mut call: Call<BrainInput, BrainOutput>, outbox: &mut Outbox) -> Result<bool, Error> {
+        if let Some(commit) = outbox.commit() {
+            call.send(&committed(commit)).await?;
+        }
         let mut chunker = Chunker::new();
         loop {
-            let frame = match chunker.has_pending_words() {
-                false => call.next().await?,
-                true => match timeout(FLUSH_AFTER, call.next()).await {
-                    Ok(frame) => frame?,
-                    Err(_) => {
-                        speak(chunks, chunker.pause()).await;
-                        continue;
-                    }
-                },
+            let is_pending = chunker.has_pending_words();
+            let frame = tokio::select! {
+                biased;
+                commit = outbox.until_committed(), if outbox.commit().is_none() => {
+                    let Some(commit) = commit else { return Ok(false) };
+                    call.send(&committed(commit)).await?;
+                    continue;
+                }
+                frame = call.next() => frame?,
+                () = sleep(FLUSH_AFTER), if is_pending => {
+                    outbox.speak(chunker.pause()).await;
+                    continue;
+                }
             };
             let Some(frame) = frame else { break };
             let Frame::Message(BrainOutput { output: Some(output) }) = frame else { continue };
             match output {
-                brain_output::Output::TextChunk(chunk) => {
-                    self.take(&chunk.text, &mut chunker, chunks, timings).await;
-                }
+                brain_output::Output::TextChunk(chunk) => self.take(&chunk.text, &mut chunker, outbox).await,
                 brain_output::Output::Status(Status { code, message }) => {
                     // Said while the person waits, and no part of the answer.
                     if code == LOOKING {
-                        speak(chunks, chunker.aside(&message)).await;
+                        outbox.speak(chunker.aside(&message)).await;
                     }
-                    self.tell(Event::Status { generation: self.generation, code, message }).await;
+                    outbox.tell(Event::Status { generation: self.generation, code, message }).await;
                 }
                 brain_output::Output::ToolResult(result) => {
-                    self.tell(Event::ToolResult { generation: self.generation, result }).await;
+                    outbox.tell(Event::ToolResult { generation: self.generation, result }).await;
                 }
-                brain_output::Output::Done(done) => timings.brain = Some(done),
+                brain_output::Output::Done(done) => outbox.timings.brain = Some(done),
                 // Counted by brain.
                 brain_output::Output::Usage(_) => {}
                 // Only for callers that bring tools of their own.
                 brain_output::Output::ToolCall(_) => {}
             }
         }
-        speak(chunks, chunker.flush()).await;
-        Ok(())
+        outbox.speak(chunker.flush()).await;
+        Ok(true)
     }
 
-    async fn take(&self, delta: &str, chunker: &mut Chunker, chunks: &mpsc::Sender<Chunk>, timings: &mut Timings) {
+    async fn take(&self, delta: &str, chunker: &mut Chunker, outbox: &mut Outbox) {
         if delta.is_empty() {
             return;
         }
-        timings.first_token.get_or_insert_with(Instant::now);
+        outbox.timings.first_token.get_or_insert_with(Instant::now);
         let mut rest = delta;
         while !rest.is_empty() {
             let (part, later) = rest.split_at(shown_part(rest).len());
-            self.tell(Event::Text { generation: self.generation, delta: part.to_owned() }).await;
+            outbox.tell(Event::Text { generation: self.generation, delta: part.to_owned() }).await;
             rest = later;
         }
-        speak(chunks, chunker.push(delta)).await;
-    }
-
-    async fn tell(&self, event: Event) {
-        // A session that is gone has cancelled this answer already.
-        let _ = self.events.send(event).await;
+        outbox.speak(chunker.push(delta)).await;
     }
 }
 
-async fn speak(speaker: &mpsc::Sender<Chunk>, chunks: impl IntoIterator<Item = Chunk>) {
-    for chunk in chunks {
-        // The speaker ends only with this answer.
-        let _ = speaker.send(chunk).await;
-    }
+fn committed(commit: &Commit) -> BrainInput {
+    BrainInput { input: Some(brain_input::Input::Commit(commit.clone())) }
 }
 
-/// Passes on the words so far until the turn is committed; `None` if it never will be.
+/// Whether what failed was probably not the model.
+fn is_worth_another(error: &Error, outbox: &Outbox) -> bool {
+    let at_once = outbox.timings.committed.is_none_or(|committed| committed.elapsed() < AT_ONCE);
+    at_once || matches!(error, Error::PeerLost { .. } | Error::Gap { .. })
+}
+
+/// Passes on the words so far until the turn is committed, or there is a guess of its words; false if it is given up.
 async fn follow(
     call: Option<&Call<BrainInput, BrainOutput>>,
     mut words: mpsc::Receiver<Update>,
-    mut commit: oneshot::Receiver<Commit>,
-) -> Option<Commit> {
+    outbox: &mut Outbox,
+) -> bool {
     loop {
         tokio::select! {
             biased;
-            commit = &mut commit => return commit.ok(),
+            commit = outbox.until_committed() => return commit.is_some(),
             Some(update) = words.recv() => {
+                let is_guess = update.guess;
                 if let Some(call) = call {
                     // A call that is lost by now is found out, and opened again, at the commit.
                     let _ = call.sender().send(&BrainInput { input: Some(brain_input::Input::Update(update)) }).await;
+                }
+                if is_guess {
+                    return true;
                 }
             }
         }

@@ -1,11 +1,16 @@
 //! One participant's way in: 48 kHz frames → 16 kHz → voice activity → the lane machine → transcripts.
+//!
+//! While somebody speaks, `partials.rs` says when to transcribe them; in a silence, `pause.rs` says what is known of it and how
+//! long it must last.
 
 use std::time::Duration;
 
 use aether_audio::Resampler;
-use aether_speech::{stt, vad};
+use aether_speech::{end_of_turn, stt, vad};
 use aether_telemetry::metric;
 use aether_turn::activity::{self, Activity};
+use aether_turn::endpointing::Endpointing;
+pub use aether_turn::endpointing::Options as EndpointingOptions;
 use aether_turn::floor::LaneId;
 use aether_turn::{Generation, lane};
 use tokio::sync::mpsc;
@@ -15,6 +20,8 @@ use tokio::time::error::Elapsed;
 use tokio_util::sync::CancellationToken;
 
 use crate::media::SAMPLE_RATE_HZ;
+use crate::partials::Partials;
+use crate::pause::Pause;
 use crate::utterance::{self, Utterance};
 
 /// Samples of one voice-activity window at 16 kHz: 32 ms.
@@ -24,17 +31,25 @@ const QUEUE_FRAMES: usize = 50;
 /// Waiting for a place in the transcriber is part of it: the person is told when even this does not suffice.
 const TRANSCRIPTION_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long silence must last, and what counts as voice.
+/// What counts as voice, how long silence must last, and what is done ahead.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub activity: activity::Options,
-    /// From the last speech to the decision that the person is done.
-    pub endpoint_silence: Duration,
+    pub endpointing: EndpointingOptions,
+    /// People are transcribed while they speak.
+    pub partials: bool,
+    /// Answers are made ahead in a pause that is likely to be the end.
+    pub guesses: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { activity: activity::Options::default(), endpoint_silence: Duration::from_millis(500) }
+        Self {
+            activity: activity::Options::default(),
+            endpointing: EndpointingOptions::default(),
+            partials: true,
+            guesses: true,
+        }
     }
 }
 
@@ -43,6 +58,8 @@ impl Default for Options {
 pub struct Ears {
     pub voice_activity: vad::Model,
     pub transcriber: stt::Transcriber,
+    /// Without it silence is judged by its words alone.
+    pub end_of_turn: Option<end_of_turn::Model>,
 }
 
 /// What a lane tells its session.
@@ -50,7 +67,17 @@ pub struct Ears {
 pub enum Report {
     Began,
     Ended,
+    /// What is understood of somebody who is still speaking, and what of it will most likely stay.
+    Partial {
+        text: String,
+        stable: String,
+    },
+    /// What was said up to a pause.
     Draft {
+        text: String,
+    },
+    /// The same, where the pause is likely to be the end.
+    Guess {
         text: String,
     },
     Said {
@@ -70,7 +97,9 @@ pub enum Report {
 pub struct Timing {
     /// The end of the last window with voice in it.
     pub last_speech: Instant,
-    /// The decision that the person is done.
+    /// How long the silence was to last.
+    pub wait: Duration,
+    /// The decision that the person is done: that silence has passed.
     pub decided: Instant,
     /// The transcript and the decision are both there.
     pub finished: Instant,
@@ -99,17 +128,20 @@ pub fn start(id: LaneId, ears: &Ears, options: Options, reports: mpsc::Sender<(L
     let shell = Shell {
         id,
         activity: Activity::new(options.activity.clone()),
+        endpointing: Endpointing::new(options.endpointing.clone()),
         options,
         voice_activity: ears.voice_activity.stream(),
-        transcriber: ears.transcriber.clone(),
+        ears: ears.clone(),
         machine: lane::Lane::new(),
         window: Vec::with_capacity(WINDOW),
         utterance: Utterance::new(),
-        decodes: JoinSet::new(),
+        partials: Partials::default(),
+        work: JoinSet::new(),
         decode_cancel: CancellationToken::new(),
-        silence: None,
+        pause: None,
         last_speech: Instant::now(),
-        decided: None,
+        last_end: None,
+        wait: Duration::ZERO,
         decode: Duration::ZERO,
         reports,
     };
@@ -122,24 +154,40 @@ struct Shell {
     options: Options,
     activity: Activity,
     voice_activity: vad::Stream,
-    transcriber: stt::Transcriber,
+    ears: Ears,
+    endpointing: Endpointing,
     machine: lane::Lane,
     window: Vec<f32>,
     utterance: Utterance,
-    decodes: JoinSet<Decoded>,
+    partials: Partials,
+    work: JoinSet<Done>,
     decode_cancel: CancellationToken,
-    /// The armed deadline, if one is.
-    silence: Option<(Generation, Instant)>,
+    /// The silence that is going on in an utterance.
+    pause: Option<Pause>,
     last_speech: Instant,
-    decided: Option<Instant>,
+    /// When the speech of the utterance before ended.
+    last_end: Option<Instant>,
+    /// How long the silence that ended the utterance was to last.
+    wait: Duration,
     decode: Duration,
     reports: mpsc::Sender<(LaneId, Report)>,
 }
 
-struct Decoded {
-    generation: Generation,
-    took: Duration,
-    result: Result<Result<stt::Transcript, stt::Error>, Elapsed>,
+/// What was worked out beside the loop.
+enum Done {
+    Decoded {
+        generation: Generation,
+        took: Duration,
+        result: Result<Result<stt::Transcript, stt::Error>, Elapsed>,
+    },
+    Partial {
+        utterance: u64,
+        result: Result<stt::Transcript, stt::Error>,
+    },
+    Judged {
+        generation: Generation,
+        done: Option<f32>,
+    },
 }
 
 impl Shell {
@@ -155,7 +203,8 @@ impl Shell {
         let mut input_open = true;
         while input_open || self.machine.is_open() {
             // Each arm only receives; what it received is handled below, so nothing is lost when another arm wins.
-            let silence = self.silence;
+            let ask_at = self.pause.as_ref().and_then(Pause::ask_at);
+            let deadline = self.pause.as_ref().and_then(|pause| pause.deadline(&self.endpointing));
             tokio::select! {
                 frame = input.recv(), if input_open => match frame {
                     Some(frame) => {
@@ -167,16 +216,20 @@ impl Shell {
                         self.step(lane::Event::Closed).await;
                     }
                 },
-                Some(decoded) = self.decodes.join_next() => {
-                    // A decode task that was aborted with its runtime has nothing to tell.
-                    if let Ok(decoded) = decoded {
-                        self.decoded(decoded).await;
+                Some(done) = self.work.join_next() => {
+                    // A task that was aborted with its runtime has nothing to tell.
+                    if let Ok(done) = done {
+                        self.take(done).await;
                     }
                 },
-                generation = elapsed(silence) => {
-                    self.silence = None;
-                    self.decided = Some(Instant::now());
-                    self.step(lane::Event::DeadlineReached { generation }).await;
+                () = at(ask_at) => self.judge(),
+                () = at(deadline.map(|(_, deadline)| deadline)) => {
+                    if let (Some(pause), Some((wait, _))) = (&mut self.pause, deadline) {
+                        pause.end();
+                        self.wait = wait;
+                        let generation = pause.generation;
+                        self.step(lane::Event::DeadlineReached { generation }).await;
+                    }
                 }
             }
         }
@@ -197,44 +250,105 @@ impl Shell {
     }
 
     async fn heard_window(&mut self, probability: f32) {
-        if self.activity.is_speaking() && probability >= self.options.activity.end_threshold {
-            self.last_speech = Instant::now();
+        let now = Instant::now();
+        let is_voice = probability >= self.options.activity.end_threshold;
+        if self.activity.is_speaking() && is_voice {
+            self.last_speech = now;
         }
         match self.activity.next(probability) {
             Some(activity::Change::Began { .. }) => {
-                self.last_speech = Instant::now();
+                self.get_to_know(now);
+                self.last_speech = now;
                 self.utterance.open();
+                self.partials.begin(now);
                 self.report(Report::Began).await;
                 self.step(lane::Event::Began).await;
             }
             Some(activity::Change::Ended { .. }) => {
+                self.partials.pause();
                 self.report(Report::Ended).await;
                 self.step(lane::Event::Ended).await;
             }
+            // In a breath there is nothing new to transcribe, and the end may be near.
+            None if is_voice && self.options.partials => self.transcribe_partially(now),
             None => {}
         }
     }
 
-    async fn decoded(&mut self, decoded: Decoded) {
-        let Decoded { generation, took, result } = decoded;
+    /// A silence is over: it was a pause of this person. So was one that was taken for the end too early.
+    fn get_to_know(&mut self, now: Instant) {
+        let silent_since = if self.pause.take().is_some() { Some(self.last_speech) } else { self.last_end };
+        let pause = silent_since.map(|since| now - since);
+        if let Some(pause) = pause.filter(|pause| *pause <= self.options.endpointing.longest) {
+            self.endpointing.went_on_after(pause);
+        }
+    }
+
+    async fn take(&mut self, done: Done) {
+        match done {
+            Done::Decoded { generation, took, result } => self.decoded(generation, took, result).await,
+            Done::Partial { utterance, result } => self.decoded_partially(utterance, result).await,
+            Done::Judged { generation, done } => {
+                if let Some(pause) = self.pause.as_mut().filter(|pause| pause.generation == generation) {
+                    pause.judged(done);
+                    self.guess().await;
+                }
+            }
+        }
+    }
+
+    async fn decoded(
+        &mut self,
+        generation: Generation,
+        took: Duration,
+        result: Result<Result<stt::Transcript, stt::Error>, Elapsed>,
+    ) {
         self.decode = took;
-        let event = match result {
+        let text = match result {
             Ok(Ok(transcript)) => {
                 metrics::histogram!(metric::STT_DECODE).record(transcript.decode.as_secs_f64());
-                let text = if transcript.is_speech() { transcript.text.trim() } else { "" };
-                lane::Event::Transcribed { generation, text: text.to_owned() }
+                Some(believed(&transcript).to_owned())
             }
             Ok(Err(stt::Error::Cancelled)) => return,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "an utterance could not be transcribed");
-                lane::Event::TranscriptionFailed { generation }
+                None
             }
             Err(_) => {
                 tracing::warn!(limit = ?TRANSCRIPTION_TIMEOUT, "an utterance was not transcribed in time");
-                lane::Event::TranscriptionFailed { generation }
+                None
             }
         };
-        self.step(event).await;
+        if let Some(pause) = self.pause.as_mut().filter(|pause| pause.generation == generation) {
+            pause.transcribed(text.clone().unwrap_or_default());
+        }
+        self.step(match text {
+            Some(text) => lane::Event::Transcribed { generation, text },
+            None => lane::Event::TranscriptionFailed { generation },
+        })
+        .await;
+        self.guess().await;
+    }
+
+    async fn decoded_partially(&mut self, utterance: u64, result: Result<stt::Transcript, stt::Error>) {
+        let text = match &result {
+            Ok(transcript) => believed(transcript),
+            Err(_) => "",
+        };
+        let stable = self.partials.decoded(utterance, text, Instant::now()).map(str::to_owned);
+        // What was understood of a voice is told even if it is nothing: that is no reason to fall silent.
+        if let Some(stable) = stable.filter(|_| self.machine.is_speaking()) {
+            self.report(Report::Partial { text: text.to_owned(), stable }).await;
+        }
+    }
+
+    async fn guess(&mut self) {
+        if !self.options.guesses {
+            return;
+        }
+        if let Some(text) = self.pause.as_mut().and_then(Pause::guess) {
+            self.report(Report::Guess { text }).await;
+        }
     }
 
     async fn step(&mut self, event: lane::Event) {
@@ -243,7 +357,8 @@ impl Shell {
                 lane::Effect::Transcribe { generation } => self.transcribe(generation),
                 lane::Effect::CancelTranscription { .. } => self.decode_cancel.cancel(),
                 lane::Effect::ArmSilenceDeadline { generation } => {
-                    self.silence = Some((generation, self.last_speech + self.options.endpoint_silence));
+                    let has_model = self.ears.end_of_turn.is_some();
+                    self.pause = Some(Pause::new(generation, self.last_speech, has_model));
                 }
                 lane::Effect::Draft { text, .. } => self.report(Report::Draft { text }).await,
                 lane::Effect::Finish { text } => {
@@ -256,8 +371,10 @@ impl Shell {
         }
         if !self.machine.is_open() {
             self.utterance.close();
-            self.silence = None;
-            self.decided = None;
+            self.partials.end();
+            self.pause = None;
+            self.wait = Duration::ZERO;
+            self.last_end = Some(self.last_speech);
         }
     }
 
@@ -265,30 +382,55 @@ impl Shell {
         let finished = Instant::now();
         Timing {
             last_speech: self.last_speech,
-            decided: self.decided.unwrap_or(finished),
+            wait: self.wait,
+            decided: (self.last_speech + self.wait).min(finished),
             finished,
             decode: self.decode,
         }
+    }
+
+    /// Asks the end-of-turn network what it thinks of the silence.
+    fn judge(&mut self) {
+        let (Some(pause), Some(model)) = (&mut self.pause, &self.ears.end_of_turn) else { return };
+        pause.asked();
+        let (generation, model, samples) = (pause.generation, model.clone(), self.utterance.samples());
+        self.work.spawn_blocking(move || {
+            let done = model.probability(&samples);
+            if let Err(error) = &done {
+                tracing::warn!(%error, "a silence could not be judged");
+            }
+            Done::Judged { generation, done: done.ok() }
+        });
+    }
+
+    fn transcribe_partially(&mut self, now: Instant) {
+        let Some((utterance, wanted)) = self.partials.start(now) else { return };
+        let request = self.request(stt::Priority::Partial);
+        let transcriber = self.ears.transcriber.clone();
+        self.work.spawn(async move {
+            let result = transcriber.transcribe(request, wanted).await;
+            Done::Partial { utterance, result }
+        });
+    }
+
+    fn request(&self, priority: stt::Priority) -> stt::Request {
+        stt::Request { samples: self.utterance.samples(), priority, lane: u64::from(self.id.0) }
     }
 
     fn transcribe(&mut self, generation: Generation) {
         self.decode_cancel.cancel();
         self.decode_cancel = CancellationToken::new();
         let cancel = self.decode_cancel.clone();
-        let transcriber = self.transcriber.clone();
-        let request = stt::Request {
-            samples: self.utterance.samples(),
-            priority: stt::Priority::Final,
-            lane: u64::from(self.id.0),
-        };
-        self.decodes.spawn(async move {
+        let transcriber = self.ears.transcriber.clone();
+        let request = self.request(stt::Priority::Final);
+        self.work.spawn(async move {
             let began = Instant::now();
             let decode = transcriber.transcribe(request, cancel.clone());
             let result = tokio::time::timeout(TRANSCRIPTION_TIMEOUT, decode).await;
             if result.is_err() {
                 cancel.cancel();
             }
-            Decoded { generation, took: began.elapsed(), result }
+            Done::Decoded { generation, took: began.elapsed(), result }
         });
     }
 
@@ -304,13 +446,15 @@ impl Drop for Shell {
     }
 }
 
-/// Resolves when the deadline has passed; never without one.
-async fn elapsed(deadline: Option<(Generation, Instant)>) -> Generation {
-    match deadline {
-        Some((generation, at)) => {
-            tokio::time::sleep_until(at).await;
-            generation
-        }
+/// What was said, if anything was.
+fn believed(transcript: &stt::Transcript) -> &str {
+    if transcript.is_speech() { transcript.text.trim() } else { "" }
+}
+
+/// Resolves at this time; never without one.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
         None => std::future::pending().await,
     }
 }

@@ -1,15 +1,15 @@
 //! The one voice of a session: takes frames of the answer, plays them at the pace of the place, knows what has been heard,
-//! gets quieter within two frames and silent within three.
+//! gets quieter within two frames, and fades out within 60 ms of being stopped.
 //!
 //! Frames and marks travel in one queue, so that "this point of the text has been heard" is simply the place of the mark
-//! among the frames.
+//! among the frames. What was made ahead waits in the queue until its generation is released, and then sounds at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use aether_telemetry::metric;
 use aether_turn::Generation;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::media::{FRAME_SAMPLES, MediaEnd};
@@ -18,6 +18,9 @@ use crate::media::{FRAME_SAMPLES, MediaEnd};
 const QUEUE_FRAMES: usize = 12_000;
 /// The voice while somebody else speaks, relative to full loudness (about −12 dB).
 const DUCKED_GAIN: f32 = 0.25;
+
+/// Frames in which a voice that is stopped fades out: a hard cut clicks, and sounds like a fault.
+const FADE_FRAMES: u32 = 6;
 
 /// What an answer puts into the queue.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +64,8 @@ pub struct Playout {
 struct Shared {
     /// Everything of this generation and before is silent.
     stopped: AtomicU32,
+    /// What is of a later generation waits.
+    released: watch::Sender<u32>,
     ducked: AtomicBool,
     muted: AtomicBool,
 }
@@ -71,7 +76,7 @@ impl Playout {
     pub fn start(media: Arc<dyn MediaEnd>, events: mpsc::Sender<Event>) -> Self {
         let (queue, items) = mpsc::channel(QUEUE_FRAMES);
         let shared = Arc::new(Shared::default());
-        let voice = Voice { media, shared: Arc::clone(&shared), events, gain: 1.0, started: None };
+        let voice = Voice { media, shared: Arc::clone(&shared), events, gain: 1.0, started: None, fading: None };
         tokio::spawn(voice.run(items));
         Self { queue, shared }
     }
@@ -81,9 +86,16 @@ impl Playout {
         !self.is_stopped(generation) && self.queue.send((generation, item)).await.is_ok()
     }
 
-    /// Silences this generation and all before it. Returns at once; at most two frames are still heard.
+    /// Lets this generation be heard, and all before it.
+    pub fn release(&self, generation: Generation) {
+        self.shared.release(generation);
+    }
+
+    /// Silences this generation and all before it. Returns at once; the voice fades out over 60 ms.
     pub fn stop(&self, generation: Generation) {
         self.shared.stopped.fetch_max(generation.number(), Ordering::AcqRel);
+        // Whoever waits for it to be released finds it stopped.
+        self.shared.release(generation);
     }
 
     pub fn set_ducked(&self, ducked: bool) {
@@ -108,6 +120,21 @@ impl Shared {
     fn is_stopped(&self, generation: Generation) -> bool {
         generation.number() <= self.stopped.load(Ordering::Acquire)
     }
+
+    fn release(&self, generation: Generation) {
+        let later = |released: &mut u32| {
+            let is_later = *released < generation.number();
+            *released = (*released).max(generation.number());
+            is_later
+        };
+        self.released.send_if_modified(later);
+    }
+
+    async fn until_released(&self, generation: Generation) {
+        let is_released = |released: &u32| generation.number() <= *released;
+        // The sender lives as long as this.
+        let _ = self.released.subscribe().wait_for(is_released).await;
+    }
 }
 
 struct Voice {
@@ -116,16 +143,18 @@ struct Voice {
     events: mpsc::Sender<Event>,
     gain: f32,
     started: Option<Generation>,
+    /// A stopped generation, and how many of its frames may still be heard.
+    fading: Option<(Generation, u32)>,
 }
 
 impl Voice {
     async fn run(mut self, mut items: mpsc::Receiver<(Generation, Item)>) {
         while let Some((generation, item)) = items.recv().await {
+            self.shared.until_released(generation).await;
             if self.shared.is_stopped(generation) {
-                if self.started.take_if(|started| *started == generation).is_some() {
-                    self.media.clear();
+                if !self.fade_out(generation, item).await {
+                    return;
                 }
-                metrics::counter!(metric::PLAYOUT_STALE).increment(1);
                 continue;
             }
             let is_muted = self.shared.muted.load(Ordering::Acquire);
@@ -142,27 +171,51 @@ impl Voice {
     }
 
     async fn play(&mut self, generation: Generation, mut samples: Vec<i16>) -> bool {
-        self.fade(&mut samples);
-        if let Err(error) = self.media.play(&samples).await {
-            tracing::warn!(%error, "the room takes no more audio");
-            self.tell(Event::Gone).await;
+        let target = if self.shared.ducked.load(Ordering::Acquire) { DUCKED_GAIN } else { 1.0 };
+        if self.started != Some(generation) {
+            self.gain = target;
+        }
+        self.fade(&mut samples, target);
+        if !self.hand_over(&samples).await {
             return false;
         }
-        if self.shared.is_stopped(generation) {
-            self.media.clear();
-            self.started = None;
-            return true;
-        }
-        if self.started == Some(generation) {
+        if self.started == Some(generation) || self.shared.is_stopped(generation) {
             return true;
         }
         self.started = Some(generation);
         self.tell(Event::Started { generation, at: Instant::now() }).await
     }
 
-    /// Moves the gain towards its target over one frame, so that it never clicks.
-    fn fade(&mut self, samples: &mut [i16]) {
-        let target = if self.shared.ducked.load(Ordering::Acquire) { DUCKED_GAIN } else { 1.0 };
+    /// Plays the next frames of what was stopped, quieter and quieter, if they follow what is being heard.
+    async fn fade_out(&mut self, generation: Generation, item: Item) -> bool {
+        if self.started.take_if(|started| *started == generation).is_some() && !self.shared.muted.load(Ordering::Acquire) {
+            self.fading = Some((generation, FADE_FRAMES));
+        }
+        match (&mut self.fading, item) {
+            (Some((fading, left)), Item::Frame(mut samples)) if *fading == generation && *left > 0 => {
+                let target = self.gain * (*left - 1) as f32 / *left as f32;
+                *left -= 1;
+                self.fade(&mut samples, target);
+                self.hand_over(&samples).await
+            }
+            _ => {
+                metrics::counter!(metric::PLAYOUT_STALE).increment(1);
+                true
+            }
+        }
+    }
+
+    async fn hand_over(&self, samples: &[i16]) -> bool {
+        let played = self.media.play(samples).await;
+        if let Err(error) = &played {
+            tracing::warn!(%error, "the room takes no more audio");
+            self.tell(Event::Gone).await;
+        }
+        played.is_ok()
+    }
+
+    /// Moves the gain to `target` over one frame, so that it never clicks.
+    fn fade(&mut self, samples: &mut [i16], target: f32) {
         if self.gain == 1.0 && target == 1.0 {
             return;
         }
@@ -194,12 +247,11 @@ mod tests {
     struct SteppedPlace {
         permits: Semaphore,
         played: Mutex<Vec<i16>>,
-        clears: AtomicU32,
     }
 
     impl SteppedPlace {
         const fn new() -> Self {
-            Self { permits: Semaphore::const_new(0), played: Mutex::new(Vec::new()), clears: AtomicU32::new(0) }
+            Self { permits: Semaphore::const_new(0), played: Mutex::new(Vec::new()) }
         }
 
         /// The first sample of each frame played so far.
@@ -216,9 +268,7 @@ mod tests {
                 Ok(())
             })
         }
-        fn clear(&self) {
-            self.clears.fetch_add(1, Ordering::AcqRel);
-        }
+        fn clear(&self) {}
         fn caption(&self, _: Caption) -> Pending<'_, ()> {
             Box::pin(async {})
         }
@@ -251,6 +301,7 @@ mod tests {
         let place = Arc::new(SteppedPlace::new());
         let (events_in, mut events) = mpsc::channel(16);
         let playout = Playout::start(place.clone(), events_in);
+        playout.release(generation);
         for item in [Item::Frame(vec![7; FRAME_SAMPLES]), Item::Heard { text_bytes: 5 }, Item::End] {
             assert!(playout.push(generation, item).await);
         }
@@ -266,20 +317,40 @@ mod tests {
         let place = Arc::new(SteppedPlace::new());
         let (events_in, mut events) = mpsc::channel(64);
         let playout = Playout::start(place.clone(), events_in);
-        for value in 1..=20 {
-            playout.push(first, Item::Frame(vec![value; FRAME_SAMPLES])).await;
+        playout.release(second);
+        for _ in 0..20 {
+            playout.push(first, Item::Frame(vec![1_000; FRAME_SAMPLES])).await;
         }
         place.permits.add_permits(3);
         assert!(matches!(events.recv().await, Some(Event::Started { .. })));
         playout.stop(first);
         assert!(!playout.push(first, Item::End).await);
-        playout.push(second, Item::Frame(vec![100; FRAME_SAMPLES])).await;
+        playout.push(second, Item::Frame(vec![77; FRAME_SAMPLES])).await;
         place.permits.add_permits(100);
         while !matches!(events.recv().await, Some(Event::Started { generation, .. }) if generation == second) {}
         let played = place.played();
-        assert!(played.len() <= 5, "at most the frames under way: {played:?}");
-        assert_eq!(played.last(), Some(&100));
-        assert!(place.clears.load(Ordering::Acquire) >= 1);
+        let (loud, fading): (Vec<_>, Vec<_>) = played[..played.len() - 1].iter().partition(|sample| **sample == 1_000);
+        assert!(loud.len() <= 4 && fading.len() == FADE_FRAMES as usize, "{played:?}");
+        assert!(fading.is_sorted_by(|one, other| one > other) && fading.last() == Some(&&0), "{played:?}");
+        assert_eq!(played.last(), Some(&77), "what follows is as loud as ever");
+    }
+
+    #[tokio::test]
+    async fn what_is_made_ahead_waits_until_it_is_released() {
+        let [first, second] = generations();
+        let place = Arc::new(SteppedPlace::new());
+        let (events_in, mut events) = mpsc::channel(64);
+        let playout = Playout::start(place.clone(), events_in);
+        place.permits.add_permits(100);
+        // The first guess was wrong: nothing of it is ever heard.
+        playout.push(first, Item::Frame(vec![1; FRAME_SAMPLES])).await;
+        playout.push(first, Item::End).await;
+        playout.stop(first);
+        playout.push(second, Item::Frame(vec![2; FRAME_SAMPLES])).await;
+        assert!(events.try_recv().is_err() && place.played().is_empty());
+        playout.release(second);
+        assert!(matches!(events.recv().await, Some(Event::Started { generation, .. }) if generation == second));
+        assert_eq!(place.played(), [2]);
     }
 
     #[tokio::test]
@@ -288,6 +359,7 @@ mod tests {
         let place = Arc::new(SteppedPlace::new());
         let (events_in, mut events) = mpsc::channel(16);
         let playout = Playout::start(place.clone(), events_in);
+        playout.release(generation);
         playout.set_muted(true);
         for item in [Item::Frame(vec![7; FRAME_SAMPLES]), Item::Heard { text_bytes: 5 }, Item::End] {
             assert!(playout.push(generation, item).await);
@@ -302,6 +374,7 @@ mod tests {
         let place = Arc::new(SteppedPlace::new());
         let (events_in, mut events) = mpsc::channel(64);
         let playout = Playout::start(place.clone(), events_in);
+        playout.release(generation);
         playout.set_ducked(true);
         playout.push(generation, Item::Frame(vec![1000; FRAME_SAMPLES])).await;
         playout.push(generation, Item::End).await;

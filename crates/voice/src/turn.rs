@@ -17,6 +17,10 @@ use crate::lane::Timing;
 
 /// Bytes of the answer between two entries that say how far it was heard: about a clause.
 const HEARD_STEP: usize = 40;
+/// Bytes of the answer before and after the word that is heard in which its echo is looked for: some seconds, because an echo is
+/// transcribed later than it sounds.
+const ECHO_BEFORE: usize = 240;
+const ECHO_AFTER: usize = 80;
 
 pub(crate) struct Turn {
     pub id: TurnId,
@@ -25,7 +29,7 @@ pub(crate) struct Turn {
     pub span: Span,
     /// Ends every call of this turn.
     pub cancel: CancellationToken,
-    /// Words so far, for a turn that is open and not committed.
+    /// Words so far, and the guess of all of them, for a turn that is open and not committed.
     pub words: Option<mpsc::Sender<Update>>,
     /// Taken when the turn is committed.
     pub commit: Option<oneshot::Sender<Commit>>,
@@ -122,27 +126,38 @@ impl Turn {
         &self.answer[..self.answer.floor_char_boundary(self.heard_bytes)]
     }
 
+    /// The stretch of the answer that is being heard: what an echo of it would say.
+    pub(crate) fn around_heard(&self) -> &str {
+        let from = self.answer.floor_char_boundary(self.heard_bytes.saturating_sub(ECHO_BEFORE));
+        let to = self.answer.floor_char_boundary(self.heard_bytes + ECHO_AFTER);
+        &self.answer[from..to]
+    }
+
     fn entry(&mut self, step: turn_log_entry::Step) -> TurnLogEntry {
         let sequence = self.sequence;
         self.sequence += 1;
         log_entry(&self.context, self.id, sequence, step)
     }
 
-    /// Where the time of a spoken turn went; `None` for one that was typed, or never heard.
-    pub(crate) fn metrics(&self, endpoint_silence: Duration, trace_id: Option<String>) -> Option<TurnMetrics> {
+    /// Where the time of a spoken turn went; `None` for one that was typed, or never heard. What was made ahead took no time.
+    pub(crate) fn metrics(&self, trace_id: Option<String>) -> Option<TurnMetrics> {
         let (utterance, timings, audible) = (self.utterance?, self.timings.as_ref()?, self.audible_at?);
+        let committed = timings.committed?;
+        let waited_for = |stage: Option<Instant>| stage.map(|at| at.max(committed));
+        let (token, chunk) = (waited_for(timings.first_token), waited_for(timings.first_chunk));
         let span = |from: Option<Instant>, to: Option<Instant>| {
             from.zip(to).map(|(from, to)| to.saturating_duration_since(from)).unwrap_or_default()
         };
         let total = audible.saturating_duration_since(utterance.last_speech);
         let endpoint = utterance.decided.saturating_duration_since(utterance.last_speech);
         let stt = utterance.finished.saturating_duration_since(utterance.decided);
-        let first_token = span(timings.committed, timings.first_token);
-        let gathering = span(timings.first_token, timings.first_chunk);
-        let first_audio = span(timings.first_chunk, timings.first_pcm);
+        let first_token = span(Some(committed), token);
+        let gathering = span(token, chunk);
+        let first_audio = span(chunk, waited_for(timings.first_pcm));
         let synthesis = timings.synthesis.map_or(first_audio, |synthesis| synthesis.min(first_audio));
         let models = stt + gathering + brain_time(timings, first_token) + synthesis;
-        let overhead = total.saturating_sub(endpoint_silence.min(endpoint)).saturating_sub(models);
+        let overhead = total.saturating_sub(utterance.wait.min(endpoint)).saturating_sub(models);
+        let ahead = timings.first_token.map(|token| committed.saturating_duration_since(token)).unwrap_or_default();
         Some(TurnMetrics {
             endpoint_ms: ms(endpoint),
             stt_ms: ms(stt),
@@ -152,6 +167,7 @@ impl Turn {
             tts_first_audio_ms: ms(first_audio),
             total_ms: ms(total),
             overhead_us: u32::try_from(overhead.as_micros()).unwrap_or(u32::MAX),
+            ahead_ms: ms(ahead),
             trace_id: trace_id.unwrap_or_default(),
         })
     }

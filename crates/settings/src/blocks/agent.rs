@@ -1,15 +1,13 @@
-use std::time::Duration;
-
 use crate::{Invalid, Loader, Setting, Shown, value};
 
-pub(crate) const SETTINGS: &[&Setting] = &[&ENDPOINT_SILENCE, &MAX_SESSIONS];
+pub(crate) const SETTINGS: &[&Setting] = &[&ECHO_CANCELLATION, &MAX_SESSIONS];
 
-const ENDPOINT_SILENCE: Setting = Setting {
-    key: "agent.endpoint_silence_ms",
-    env: &["AETHER_ENDPOINT_SILENCE_MS"],
-    default: Some("500"),
+const ECHO_CANCELLATION: Setting = Setting {
+    key: "agent.echo_cancellation",
+    env: &["AETHER_ECHO_CANCELLATION"],
+    default: Some("on"),
     shown: Shown::All,
-    about: "silence after which a person is taken to be done, in milliseconds",
+    about: "whether the agent's own voice is taken out of people's microphones: on or off",
 };
 const MAX_SESSIONS: Setting = Setting {
     key: "agent.max_sessions",
@@ -19,17 +17,17 @@ const MAX_SESSIONS: Setting = Setting {
     about: "rooms that one agent process holds at the same time",
 };
 
-/// How the agent listens, and how many rooms it takes.
+/// How many rooms the agent takes, and how it hears there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentSettings {
-    pub endpoint_silence: Duration,
+    pub echo_cancellation: bool,
     pub max_sessions: u32,
 }
 
 impl AgentSettings {
     pub fn read(loader: &mut Loader<'_>) -> Result<Self, Invalid> {
-        let endpoint_silence = loader.required(&ENDPOINT_SILENCE, |text| value::milliseconds(text, 100..=10_000));
+        let echo_cancellation = loader.required(&ECHO_CANCELLATION, value::switch);
         let max_sessions = loader.required(&MAX_SESSIONS, |text| value::integer(text, 1..=1_000));
-        Ok(Self { endpoint_silence: endpoint_silence?, max_sessions: max_sessions? })
+        Ok(Self { echo_cancellation: echo_cancellation?, max_sessions: max_sessions? })
     }
 }

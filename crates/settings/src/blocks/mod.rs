@@ -14,3 +14,4 @@ pub(crate) mod redis;
 pub(crate) mod speech;
 pub(crate) mod telemetry;
 pub(crate) mod tts;
+pub(crate) mod turn_taking;

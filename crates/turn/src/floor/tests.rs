@@ -357,7 +357,7 @@ proptest! {
                     Effect::Duck => { prop_assert!(!ducked); ducked = true; }
                     Effect::Unduck => { prop_assert!(ducked); ducked = false; }
                     Effect::Arm { deadline, armed } => newest_armed = Some((deadline, armed)),
-                    Effect::Update { generation, .. } => {
+                    Effect::Update { generation, .. } | Effect::Guess { generation, .. } => {
                         prop_assert!(alive.contains(&generation), "only what is alive is updated");
                     }
                     Effect::Busy => {}

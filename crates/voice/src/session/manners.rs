@@ -29,6 +29,11 @@ impl Shell {
         }
         self.manners.off_the_record = off;
         self.shown_manners.send_replace(self.manners);
+        // What was made ahead was made under the other rule: it is made again.
+        if let Some(draft) = self.turn.as_ref().filter(|turn| !turn.committed && turn.commit.is_some()) {
+            let generation = draft.generation;
+            self.step(floor::Event::Failed { generation }).await;
+        }
         if off {
             self.open_turn.send_replace(None);
             // The record of the turn under way ends here.

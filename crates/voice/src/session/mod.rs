@@ -27,7 +27,7 @@ use shell::{Inputs, Shell};
 /// How long the floor waits for what.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// Speech over the agent's own stops it when it goes on for so long after it was noticed (which takes about 0.1 s).
+    /// Speech over the agent's own stops it when it goes on for so long, and nothing of it could be understood meanwhile.
     pub barge_in: Duration,
     /// Silence after a shorter overlap until the agent is loud again.
     pub resume: Duration,
@@ -40,7 +40,7 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            barge_in: Duration::from_millis(400),
+            barge_in: Duration::from_millis(1_200),
             resume: Duration::from_millis(250),
             answer: Duration::from_secs(40),
             ask_again: Duration::from_secs(2),

@@ -10,6 +10,7 @@ use aether_proto::{
 use aether_telemetry::metric;
 use aether_turn::Generation;
 use aether_turn::floor::{self, CancelReason, Deadline, Floor, LaneId, Phase};
+use aether_turn::overlap;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -170,12 +171,28 @@ impl Shell {
         match report {
             Report::Began => self.step(floor::Event::Began { lane }).await,
             Report::Ended => self.step(floor::Event::Ended { lane }).await,
+            Report::Partial { text, stable } => {
+                if !text.is_empty() {
+                    self.transcript(lane, &text, false);
+                }
+                self.overhear(lane, &text).await;
+                if !stable.is_empty() {
+                    self.step(floor::Event::Draft { lane, text: stable }).await;
+                }
+            }
             Report::Draft { text } => {
                 self.transcript(lane, &text, false);
+                self.overhear(lane, &text).await;
                 self.step(floor::Event::Draft { lane, text }).await;
             }
+            Report::Guess { text } => self.step(floor::Event::Guess { lane, text }).await,
             Report::Nothing => {
                 metrics::counter!(metric::IGNORED, "reason" => "no_speech").increment(1);
+                self.step(floor::Event::Withdrawn { lane }).await;
+            }
+            Report::Said { text, .. } if self.floor.phase() == Phase::Speaking && !self.is_meant(&text) => {
+                self.transcript(lane, &text, true);
+                metrics::counter!(metric::IGNORED, "reason" => "backchannel").increment(1);
                 self.step(floor::Event::Withdrawn { lane }).await;
             }
             Report::Said { text, timing } => {
@@ -193,6 +210,18 @@ impl Shell {
                 self.seats.closed(lane);
             }
         }
+    }
+
+    /// Tells the floor what is understood of a voice that it hears, if the agent has something to say itself.
+    async fn overhear(&mut self, lane: LaneId, text: &str) {
+        if self.floor.phase() != Phase::Listening {
+            let meant = self.is_meant(text);
+            self.step(floor::Event::Overheard { lane, meant }).await;
+        }
+    }
+
+    fn is_meant(&self, text: &str) -> bool {
+        overlap::is_meant(text, self.turn.as_ref().map_or("", Turn::around_heard))
     }
 
     /// The words are taken for spoken ones: where an agent was lost in a conversation, it was most likely aloud.
@@ -325,7 +354,11 @@ impl Shell {
                 None
             }
             floor::Effect::Update { generation, text } => {
-                self.update(generation, text);
+                self.update(generation, text, false);
+                None
+            }
+            floor::Effect::Guess { generation, text } => {
+                self.update(generation, text, true);
                 None
             }
             floor::Effect::Commit { generation, lane, text, written } => {
@@ -334,6 +367,7 @@ impl Shell {
             }
             floor::Effect::Speak { generation, text } => {
                 self.begin(generation, Source::Text(text));
+                self.playout.release(generation);
                 None
             }
             floor::Effect::Cancel { generation, reason } => {

@@ -45,12 +45,12 @@ impl Shell {
         turn.words = Some(words_so_far);
     }
 
-    /// Tells brain what has been said so far.
-    pub(super) fn update(&mut self, generation: Generation, words: String) {
+    /// Tells brain what has been said so far, or, as a `guess`, what is probably all.
+    pub(super) fn update(&mut self, generation: Generation, words: String, guess: bool) {
         let turn = self.turn.as_ref().filter(|turn| turn.generation == generation);
         if let Some(sender) = turn.and_then(|turn| turn.words.as_ref()) {
             // Where brain is slow, newer words or the commit come soon enough.
-            let _ = sender.try_send(Update { generation: generation.number(), words });
+            let _ = sender.try_send(Update { generation: generation.number(), words, guess });
         }
     }
 
@@ -91,6 +91,7 @@ impl Shell {
         turn.committed = true;
         turn.is_read |= written;
         if is_off {
+            self.playout.release(generation);
             if let Some(commit) = turn.commit.take() {
                 // Gone if the turn was cancelled in the meantime.
                 let _ = commit.send(Commit { generation: generation.number(), text });
@@ -103,15 +104,16 @@ impl Shell {
         let (context, span, id) = (turn.context.clone(), turn.span.clone(), turn.id.to_string());
         let commit = turn.commit.take();
         let safe = self.journal.log(&context, &span, entry).await;
-        let journal = self.journal.clone();
-        // Brain is asked once the person's words can't be lost any more. Where they can't be kept at all, the person is told
-        // and answered all the same.
+        let (journal, playout) = (self.journal.clone(), self.playout.clone());
+        // Brain is asked, and what was made ahead is heard, once the person's words can't be lost any more. Where they can't
+        // be kept at all, the person is told and answered all the same.
         tokio::spawn(async move {
             if safe.await.is_err() {
                 let message = "what is said now can't be kept: neither the bus nor the disk takes it".to_owned();
                 let status = StatusEvent { code: ErrorCode::StoreUnavailable.to_string(), message };
                 journal.event(&context, &id, &span, client_event::Event::Status(status));
             }
+            playout.release(generation);
             if let Some(commit) = commit {
                 // Gone if the turn was cancelled in the meantime.
                 let _ = commit.send(Commit { generation: generation.number(), text });
@@ -190,7 +192,7 @@ impl Shell {
             }));
         }
         let trace_id = turn.span.in_scope(aether_telemetry::current_trace_id);
-        if let Some(metrics) = turn.metrics(self.options.lane.endpoint_silence, trace_id) {
+        if let Some(metrics) = turn.metrics(trace_id) {
             record(&metrics);
             show(client_event::Event::TurnMetrics(metrics));
         }

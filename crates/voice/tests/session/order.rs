@@ -38,7 +38,8 @@ async fn what_is_written_is_shown_answered_and_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_written_does_not_overtake_what_was_spoken() {
     // Long enough that the words are known, and not final, when something is written.
-    let patient = lane::Options { endpoint_silence: Duration::from_secs(3), ..lane::Options::default() };
+    let endpointing = lane::EndpointingOptions { without_model: Duration::from_secs(3), ..Default::default() };
+    let patient = lane::Options { endpointing, partials: false, ..lane::Options::default() };
     let scene = Scene::open_with(Manners::default(), patient).await;
     let ada = guest("Ada");
     scene.session.arrived(ada.clone()).await.unwrap();

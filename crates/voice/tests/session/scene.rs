@@ -27,6 +27,7 @@ static EARS: LazyLock<Ears> = LazyLock::new(|| {
     Ears {
         voice_activity: vad::Model::load(&layout.model("silero-vad", "silero_vad.onnx")).unwrap(),
         transcriber: stt::Transcriber::load(&layout.model("whisper-tiny.en", "ggml-tiny.en.bin"), options).unwrap(),
+        end_of_turn: None,
     }
 });
 

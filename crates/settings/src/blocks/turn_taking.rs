@@ -1,0 +1,99 @@
+use std::time::Duration;
+
+use crate::{Invalid, Loader, Setting, Shown, value};
+
+pub(crate) const SETTINGS: &[&Setting] = &[
+    &END_OF_TURN_MODEL,
+    &ENDPOINT_SHORTEST,
+    &ENDPOINT_LONGEST,
+    &ENDPOINT_OPEN_WORDS,
+    &ENDPOINT_SILENCE,
+    &PARTIALS,
+    &WORK_AHEAD,
+];
+
+/// Chosen instead of a model's id.
+const NO_MODEL: &str = "none";
+
+const END_OF_TURN_MODEL: Setting = Setting {
+    key: "turn.end_of_turn_model",
+    env: &["END_OF_TURN_MODEL"],
+    default: Some("smart-turn-v3.2"),
+    shown: Shown::All,
+    about: "id of the model that hears whether a person is done, or none",
+};
+const ENDPOINT_SHORTEST: Setting = Setting {
+    key: "turn.endpoint_shortest_ms",
+    env: &["AETHER_ENDPOINT_SHORTEST_MS"],
+    default: Some("250"),
+    shown: Shown::All,
+    about: "silence after which a person who is surely done is answered, in milliseconds",
+};
+const ENDPOINT_LONGEST: Setting = Setting {
+    key: "turn.endpoint_longest_ms",
+    env: &["AETHER_ENDPOINT_LONGEST_MS"],
+    default: Some("2000"),
+    shown: Shown::All,
+    about: "the same for one who is surely not done, in milliseconds",
+};
+const ENDPOINT_OPEN_WORDS: Setting = Setting {
+    key: "turn.endpoint_open_words_ms",
+    env: &["AETHER_ENDPOINT_OPEN_WORDS_MS"],
+    default: Some("1200"),
+    shown: Shown::All,
+    about: "the least silence after an \"um\", an \"and\" or half a number, in milliseconds",
+};
+const ENDPOINT_SILENCE: Setting = Setting {
+    key: "turn.endpoint_silence_ms",
+    env: &["AETHER_ENDPOINT_SILENCE_MS"],
+    default: Some("500"),
+    shown: Shown::All,
+    about: "silence after which a person is taken to be done where no model hears it, in milliseconds",
+};
+const PARTIALS: Setting = Setting {
+    key: "turn.partials",
+    env: &["AETHER_PARTIALS"],
+    default: Some("on"),
+    shown: Shown::All,
+    about: "transcribe people while they speak: on or off",
+};
+const WORK_AHEAD: Setting = Setting {
+    key: "turn.work_ahead",
+    env: &["AETHER_WORK_AHEAD"],
+    default: Some("on"),
+    shown: Shown::All,
+    about: "make the answer in a pause that may be the end, unheard until it is: on or off",
+};
+
+/// How the agent takes turns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnTakingSettings {
+    pub end_of_turn_model: Option<String>,
+    pub endpoint_shortest: Duration,
+    pub endpoint_longest: Duration,
+    pub endpoint_open_words: Duration,
+    pub endpoint_silence: Duration,
+    pub partials: bool,
+    pub work_ahead: bool,
+}
+
+impl TurnTakingSettings {
+    pub fn read(loader: &mut Loader<'_>) -> Result<Self, Invalid> {
+        let end_of_turn_model = loader.required(&END_OF_TURN_MODEL, value::text);
+        let shortest = loader.required(&ENDPOINT_SHORTEST, |text| value::milliseconds(text, 100..=10_000));
+        let longest = loader.required(&ENDPOINT_LONGEST, |text| value::milliseconds(text, 100..=10_000));
+        let open_words = loader.required(&ENDPOINT_OPEN_WORDS, |text| value::milliseconds(text, 0..=10_000));
+        let silence = loader.required(&ENDPOINT_SILENCE, |text| value::milliseconds(text, 100..=10_000));
+        let partials = loader.required(&PARTIALS, value::switch);
+        let work_ahead = loader.required(&WORK_AHEAD, value::switch);
+        Ok(Self {
+            end_of_turn_model: Some(end_of_turn_model?).filter(|model| model != NO_MODEL),
+            endpoint_shortest: shortest?,
+            endpoint_longest: longest?,
+            endpoint_open_words: open_words?,
+            endpoint_silence: silence?,
+            partials: partials?,
+            work_ahead: work_ahead?,
+        })
+    }
+}
