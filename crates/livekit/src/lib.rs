@@ -9,6 +9,7 @@
 //! how the library is spoken to. The only `unsafe` code is in `ffi/library.rs`.
 
 mod audio_frame;
+mod echo_canceller;
 pub mod ffi;
 mod id;
 mod local_participant;
@@ -30,6 +31,7 @@ pub mod well_known;
 pub mod worker;
 
 pub use audio_frame::AudioFrame;
+pub use echo_canceller::EchoCanceller;
 pub use id::{ParticipantIdentity, TrackSid};
 pub use local_participant::{DataPacket, LocalParticipant};
 pub use native_audio_source::NativeAudioSource;

@@ -33,6 +33,8 @@ pub enum Error {
          the source takes {expected_sample_rate} Hz with {expected_num_channels}"
     )]
     Format { sample_rate: u32, num_channels: u32, expected_sample_rate: u32, expected_num_channels: u32 },
+    #[error("cannot cancel echo in {samples} samples at once: 10 ms are {expected}")]
+    FrameLength { samples: usize, expected: usize },
     #[error(transparent)]
     Library(#[from] ffi::Error),
 }

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use aether_livekit::token::{self, Grant};
-use aether_livekit::{NativeAudioStream, Room, RoomEvent, RoomOptions, StreamTextOptions, ffi};
+use aether_livekit::{EchoCanceller, NativeAudioStream, Room, RoomEvent, RoomOptions, StreamTextOptions, ffi};
 use aether_testkit::eventually;
 use support::{Tone, admin, audio_track, event, hear, join, key, livekit};
 
@@ -23,6 +23,7 @@ async fn joining_and_leaving_leaks_no_handle_and_no_ghost() {
         let _answer = Tone::play(&bob, 1_000.0).await;
         let mut stream = NativeAudioStream::new(&audio_track(&mut to_bob).await, 48_000, 1, 10).unwrap();
         hear(&mut stream, 48_000, 440.0).await;
+        EchoCanceller::new(48_000, 1).unwrap().heard(&mut [0; 480]).unwrap();
         // One reader is never read, one is read halfway.
         let options = StreamTextOptions { topic: "lk.chat".into(), ..Default::default() };
         let writer = bob.local_participant().stream_text(options.clone()).await.unwrap();

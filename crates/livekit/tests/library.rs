@@ -1,7 +1,7 @@
 //! The library before it is there. Alone in its file: once loaded, it stays.
 
 use aether_livekit::ffi::{self, Error};
-use aether_livekit::{NativeAudioSource, Room, RoomOptions};
+use aether_livekit::{EchoCanceller, NativeAudioSource, Room, RoomOptions};
 
 #[tokio::test]
 async fn a_missing_or_wrong_library_is_named() {
@@ -18,4 +18,5 @@ async fn a_missing_or_wrong_library_is_named() {
     let unloaded = Room::connect("ws://127.0.0.1:1", "token", RoomOptions::default()).await.unwrap_err();
     assert_eq!(unloaded.to_string(), "the livekit library is not loaded; call `ffi::init` first");
     assert!(NativeAudioSource::new(48_000, 1, 20).is_err());
+    assert!(EchoCanceller::new(48_000, 1).is_err());
 }

@@ -103,12 +103,53 @@ impl Library {
         self.request("capture audio", ffi_request::Message::CaptureAudioFrame(request)).map(drop)
     }
 
+    /// Takes the echo out of a piece of a microphone's audio. The library reads and writes `samples` during the call, while
+    /// nobody else can, and keeps no pointer to them. It panics over a piece that is not 10 ms long.
+    pub(super) fn process_stream(
+        &self,
+        apm: u64,
+        samples: &mut [i16],
+        sample_rate: u32,
+        num_channels: u32,
+    ) -> Result<FfiResponse, Error> {
+        let request = wire::ApmProcessStreamRequest {
+            apm_handle: apm,
+            data_ptr: samples.as_mut_ptr() as u64,
+            size: size_in_bytes(samples),
+            sample_rate,
+            num_channels,
+        };
+        self.request("cancel echo", ffi_request::Message::ApmProcessStream(request))
+    }
+
+    /// Shows what is played. Also written to: the library hands back what a loudspeaker should get.
+    pub(super) fn process_reverse_stream(
+        &self,
+        apm: u64,
+        samples: &mut [i16],
+        sample_rate: u32,
+        num_channels: u32,
+    ) -> Result<FfiResponse, Error> {
+        let request = wire::ApmProcessReverseStreamRequest {
+            apm_handle: apm,
+            data_ptr: samples.as_mut_ptr() as u64,
+            size: size_in_bytes(samples),
+            sample_rate,
+            num_channels,
+        };
+        self.request("cancel echo", ffi_request::Message::ApmProcessReverseStream(request))
+    }
+
     /// Sends a data packet. The library copies the bytes before this returns.
     pub(super) fn publish_data(&self, payload: &[u8], mut request: wire::PublishDataRequest) -> Result<(), Error> {
         request.data_ptr = payload.as_ptr() as u64;
         request.data_len = payload.len() as u64;
         self.request("publish data", ffi_request::Message::PublishData(request)).map(drop)
     }
+}
+
+fn size_in_bytes(samples: &[i16]) -> u32 {
+    u32::try_from(size_of_val(samples)).unwrap_or(0)
 }
 
 /// Copies a frame out of the library and gives its buffer back.

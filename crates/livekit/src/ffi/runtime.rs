@@ -110,6 +110,36 @@ impl Runtime {
         }
     }
 
+    /// `samples` must be 10 ms of this format. Answers with the library's reason where it did not process them.
+    pub(crate) fn process_stream(
+        &self,
+        apm: &Handle,
+        samples: &mut [i16],
+        sample_rate: u32,
+        num_channels: u32,
+    ) -> Result<Option<String>, Error> {
+        self.check_alive()?;
+        match self.library.process_stream(apm.id(), samples, sample_rate, num_channels)?.message {
+            Some(ffi_response::Message::ApmProcessStream(answer)) => Ok(answer.error),
+            _ => Err(Error::Unexpected { operation: "cancel echo" }),
+        }
+    }
+
+    /// The same for what is played.
+    pub(crate) fn process_reverse_stream(
+        &self,
+        apm: &Handle,
+        samples: &mut [i16],
+        sample_rate: u32,
+        num_channels: u32,
+    ) -> Result<Option<String>, Error> {
+        self.check_alive()?;
+        match self.library.process_reverse_stream(apm.id(), samples, sample_rate, num_channels)?.message {
+            Some(ffi_response::Message::ApmProcessReverseStream(answer)) => Ok(answer.error),
+            _ => Err(Error::Unexpected { operation: "cancel echo" }),
+        }
+    }
+
     pub(crate) async fn publish_data(
         &'static self,
         payload: &[u8],
