@@ -77,7 +77,7 @@ fn list(store: &ModelStore, arguments: &List) {
         let state = if present { "installed" } else { "-" };
         let default = if model.default { "default" } else { "" };
         let size = megabytes(model.size());
-        println!("{:36} {:10} {size:>7}  {state:9}  {default:7}  {}", model.id, model.kind.to_string(), model.licence);
+        println!("{:36} {:11} {size:>7}  {state:9}  {default:7}  {}", model.id, model.kind.to_string(), model.licence);
     }
 }
 

@@ -34,10 +34,11 @@ pub struct Model {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     Stt,
     Vad,
+    EndOfTurn,
     Tts,
     Embeddings,
     Llm,
@@ -240,6 +241,7 @@ impl fmt::Display for Kind {
         formatter.write_str(match self {
             Self::Stt => "stt",
             Self::Vad => "vad",
+            Self::EndOfTurn => "end-of-turn",
             Self::Tts => "tts",
             Self::Embeddings => "embeddings",
             Self::Llm => "llm",
@@ -325,7 +327,7 @@ mod tests {
     #[test]
     fn the_built_in_manifest_lists_a_default_of_every_kind() {
         let manifest = Manifest::builtin();
-        for kind in [Kind::Stt, Kind::Vad, Kind::Tts, Kind::Embeddings, Kind::Llm] {
+        for kind in [Kind::Stt, Kind::Vad, Kind::EndOfTurn, Kind::Tts, Kind::Embeddings, Kind::Llm] {
             assert!(manifest.default_model(kind).is_some(), "{kind}");
         }
         let llm: Vec<_> =
