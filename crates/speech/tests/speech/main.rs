@@ -1,6 +1,8 @@
 //! The real models on real recordings. Needs what `aether models get` and `aether up` fetch.
 
 #[cfg(test)]
+mod end_of_turn;
+#[cfg(test)]
 mod measure;
 #[cfg(test)]
 mod parts;

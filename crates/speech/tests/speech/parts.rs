@@ -6,12 +6,17 @@ use std::sync::LazyLock;
 use aether_audio::{RECOGNITION_HZ, Resampler, wav};
 use aether_speech::stt::{Options as SttOptions, Priority, Request, Transcriber, Transcript};
 use aether_speech::tts::{Chunk, Options as TtsOptions, Voice};
-use aether_speech::{onnx, vad};
+use aether_speech::{end_of_turn, onnx, vad};
 use tokio_util::sync::CancellationToken;
 
 pub static VAD: LazyLock<vad::Model> = LazyLock::new(|| {
     init_onnx();
     vad::Model::load(&home().join("models/silero-vad/silero_vad.onnx")).unwrap()
+});
+
+pub static END_OF_TURN: LazyLock<end_of_turn::Model> = LazyLock::new(|| {
+    init_onnx();
+    end_of_turn::Model::load(&end_of_turn_file()).unwrap()
 });
 
 pub static WHISPER: LazyLock<Transcriber> = LazyLock::new(|| {
@@ -33,6 +38,10 @@ pub fn voice_options() -> TtsOptions {
         espeak: "espeak-ng".into(),
         workers: 1,
     }
+}
+
+pub fn end_of_turn_file() -> PathBuf {
+    home().join("models/smart-turn-v3.2/smart-turn-v3.2-cpu.onnx")
 }
 
 pub fn init_onnx() {
