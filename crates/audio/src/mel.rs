@@ -1,7 +1,7 @@
 //! What Whisper's networks see instead of samples: how loud each of 80 pitches is, a hundred times a second.
 //!
-//! The same numbers as OpenAI's and Hugging Face's feature extractors give, up to rounding: a network that was trained on
-//! those hears the wrong thing with any other window, padding or scale of pitches.
+//! The same numbers as OpenAI's and Hugging Face's feature extractors give, up to rounding: a network that was trained
+//! on those hears the wrong thing with any other window, padding or scale of pitches.
 
 use std::sync::Arc;
 
@@ -50,8 +50,8 @@ impl LogMel {
         }
     }
 
-    /// [`MELS`] rows of `samples.len() / HOP` columns, row after row. A step of 0.25 is 10 dB, and nothing is more than 2
-    /// below the loudest.
+    /// [`MELS`] rows of `samples.len() / HOP` columns, row after row. A step of 0.25 is 10 dB, and nothing is more than
+    /// 2 below the loudest.
     ///
     /// Beyond its ends the sound is thought to go on as its own mirror image. What is not a number counts as silence.
     pub fn spectrogram(&self, samples: &[f32]) -> Vec<f32> {
@@ -66,7 +66,7 @@ impl LogMel {
             cut(samples, column * HOP, &mut piece);
             piece.iter_mut().zip(&*self.window).for_each(|(sample, weight)| *sample *= weight);
             if self.fft.process_with_scratch(&mut piece, &mut spectrum, &mut scratch).is_err() {
-                // The lengths are the transform's own, so it has nothing to refuse; should it ever, the column is silent.
+                // The lengths are the transform's own, so it has nothing to refuse; if it ever does, this is silence.
                 spectrum.fill(Complex::default());
             }
             power.iter_mut().zip(&spectrum).for_each(|(power, bin)| *power = bin.norm_sqr());
