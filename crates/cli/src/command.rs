@@ -23,7 +23,7 @@ Examples:
   aether key create --name laptop                  a key for programs that speak OpenAI's interface
   aether token --room kitchen --identity ada       a token to join a room with any LiveKit client
   aether talk --wav question.wav --out answer.wav  ask by voice, without a microphone
-  aether bench                                     measure where the time of spoken turns goes
+  aether bench                                     measure how fast and how patiently the agent takes its turns
   aether config                                    every setting, its value and where it came from
 
 Settings come from defaults, then aether.toml, then the environment. State lies in .aether/ (or AETHER_HOME).";
@@ -47,7 +47,7 @@ enum Action {
     Token(token::Arguments),
     #[command(subcommand)]
     Models(models::Action),
-    Bench(bench::Arguments),
+    Bench(Box<bench::Arguments>),
 }
 
 /// Reads the command line and does what it says.
@@ -80,7 +80,7 @@ async fn act(action: Action) -> Result<(), Error> {
         Action::Token(arguments) => token::run(&context, &arguments),
         Action::Models(action) => models::run(&context, action).await,
         Action::Talk(arguments) => Box::pin(talk::run(&context, arguments)).await,
-        Action::Bench(arguments) => Box::pin(bench::run(&context, arguments)).await,
+        Action::Bench(arguments) => Box::pin(bench::run(&context, *arguments)).await,
     }
 }
 

@@ -1,7 +1,12 @@
 //! A person in a room, played by this program: joins through LiveKit like any client, speaks samples in real time, hears the
 //! agent and reads the client events.
+//!
+//! There are two ways to use a [`Person`]. [`ask`](Person::ask) and its kin follow one turn to its end. Who measures takes
+//! [`utter`](Person::utter) and [`perceive`](Person::perceive) instead: each frame and each event with its time, in order.
 
-use std::sync::Arc;
+mod echo;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aether_audio::{FRAME_MS, ROOM_HZ, level, samples_in_ms};
@@ -14,14 +19,15 @@ use aether_livekit::{
     RoomOptions, StreamTextOptions, TextStreamReader, TrackPublishOptions,
 };
 use aether_proto::{AgentState, ClientEvent, client_event};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use self::echo::Echo;
 use crate::Error;
 
 /// What counts as sound, on both sides of the measurement.
-const AUDIBLE_DBFS: f32 = -45.0;
+pub const AUDIBLE_DBFS: f32 = -45.0;
 /// Short, because it is part of what is measured.
 const MICROPHONE_QUEUE_MS: u32 = 10;
 /// Silence kept after the last audible frame of an answer.
@@ -47,15 +53,40 @@ pub struct Exchange {
     pub notices: Vec<String>,
 }
 
+/// What the room brought, and when it arrived.
+#[derive(Debug)]
+pub enum Perceived {
+    /// 10 ms of the agent's sound, 48 kHz mono.
+    Sound {
+        at: Instant,
+        frame: Vec<i16>,
+    },
+    Event {
+        at: Instant,
+        event: Box<ClientEvent>,
+    },
+}
+
+/// When each frame of 10 ms of something that was said left the microphone; arrives when the last one has.
+pub type Departures = oneshot::Receiver<Vec<Instant>>;
+
+/// What the microphone is to take next.
+struct Speech {
+    samples: Vec<i16>,
+    departures: oneshot::Sender<Vec<Instant>>,
+}
+
 /// Somebody who is in a room and whose microphone is on.
 pub struct Person {
     room: Room,
-    speech: mpsc::Sender<Vec<i16>>,
+    speech: mpsc::Sender<Speech>,
     /// When the last audible frame of what was said had left the microphone.
     last_spoken: Arc<watch::Sender<Option<Instant>>>,
     sound: mpsc::Receiver<(Instant, Vec<i16>)>,
-    events: mpsc::Receiver<ClientEvent>,
+    events: mpsc::Receiver<(Instant, ClientEvent)>,
     captions: mpsc::Receiver<(String, String)>,
+    /// While it is there, what is heard returns into the microphone.
+    echo: Arc<Mutex<Option<Echo>>>,
     identity: String,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -76,12 +107,13 @@ impl Person {
         let (sound_out, sound) = mpsc::channel(6_000);
         let (events_out, events) = mpsc::channel(4_096);
         let (captions_out, captions) = mpsc::channel(256);
+        let echo = Arc::default();
         let identity = room.local_participant().identity().as_str().to_owned();
         let tasks = vec![
-            tokio::spawn(microphone(source, speech_in, Arc::clone(&last_spoken))),
-            tokio::spawn(ears(room_events, sound_out, events_out, captions_out)),
+            tokio::spawn(microphone(source, speech_in, Arc::clone(&last_spoken), Arc::clone(&echo))),
+            tokio::spawn(ears(room_events, sound_out, events_out, captions_out, Arc::clone(&echo))),
         ];
-        let mut person = Self { room, speech, last_spoken, sound, events, captions, identity, tasks };
+        let mut person = Self { room, speech, last_spoken, sound, events, captions, echo, identity, tasks };
         match timeout(patience, person.agent_listens()).await {
             Ok(Ok(())) => Ok(person),
             Ok(Err(error)) => Err(error),
@@ -136,7 +168,38 @@ impl Person {
     pub async fn speak(&mut self, samples: Vec<i16>) -> Result<(), Error> {
         while self.sound.try_recv().is_ok() {}
         self.last_spoken.send_replace(None);
-        self.speech.send(samples).await.map_err(|_| left())
+        self.utter(samples).await.map(drop)
+    }
+
+    /// The same, and forgets nothing of what is heard meanwhile.
+    pub async fn utter(&mut self, samples: Vec<i16>) -> Result<Departures, Error> {
+        let (departures, departed) = oneshot::channel();
+        self.speech.send(Speech { samples, departures }).await.map_err(|_| left())?;
+        Ok(departed)
+    }
+
+    /// Waits for the next thing that the room brings. Cancel-safe: nothing is lost when it is dropped.
+    pub async fn perceive(&mut self) -> Result<Perceived, Error> {
+        tokio::select! {
+            event = self.events.recv() => {
+                let (at, event) = event.ok_or_else(left)?;
+                Ok(Perceived::Event { at, event: Box::new(event) })
+            }
+            sound = self.sound.recv() => {
+                let (at, frame) = sound.ok_or_else(left)?;
+                Ok(Perceived::Sound { at, frame })
+            }
+        }
+    }
+
+    /// From now on the agent's voice returns into the microphone 15 dB quieter and 120 ms late, or no longer does.
+    pub fn set_echo(&self, on: bool) {
+        *lock(&self.echo) = on.then(Echo::new);
+    }
+
+    /// By which the room knows this participant.
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// Waits until the agent can be heard after what was said last.
@@ -159,7 +222,7 @@ impl Person {
         let greeted = async {
             let mut spoke = false;
             loop {
-                let event = self.events.recv().await.ok_or_else(left)?;
+                let (_, event) = self.events.recv().await.ok_or_else(left)?;
                 let Some(client_event::Event::AgentState(state)) = event.event else { continue };
                 match state.state() {
                     AgentState::Speaking => spoke = true,
@@ -192,7 +255,8 @@ impl Person {
         loop {
             tokio::select! {
                 event = self.events.recv() => {
-                    if self.take(event.ok_or_else(left)?, exchange) {
+                    let (_, event) = event.ok_or_else(left)?;
+                    if self.take(event, exchange) {
                         return Ok(());
                     }
                 }
@@ -279,45 +343,56 @@ impl Person {
 /// Sends silence, and in it what is to be said, at the pace of the source.
 async fn microphone(
     source: NativeAudioSource,
-    mut speech: mpsc::Receiver<Vec<i16>>,
+    mut speech: mpsc::Receiver<Speech>,
     spoken: Arc<watch::Sender<Option<Instant>>>,
+    echo: Arc<Mutex<Option<Echo>>>,
 ) {
     let frame_samples = samples_in_ms(ROOM_HZ, 10);
     let silence = vec![0; frame_samples];
     loop {
         match speech.try_recv() {
             Err(mpsc::error::TryRecvError::Empty) => {
-                if capture(&source, &silence).await.is_err() {
+                if capture(&source, &silence, &echo).await.is_err() {
                     return;
                 }
             }
             Err(mpsc::error::TryRecvError::Disconnected) => return,
-            Ok(samples) => {
-                let mut last = None;
+            Ok(Speech { samples, departures }) => {
+                let (mut last, mut left_at) = (None, Vec::new());
                 for frame in samples.chunks(frame_samples) {
-                    if capture(&source, frame).await.is_err() {
+                    if capture(&source, frame, &echo).await.is_err() {
                         return;
                     }
+                    let now = Instant::now();
+                    left_at.push(now);
                     if audible(frame) {
-                        last = Some(Instant::now());
+                        last = Some(now);
                     }
                 }
                 spoken.send_replace(last.or_else(|| Some(Instant::now())));
+                // Not everybody wants to know.
+                let _ = departures.send(left_at);
             }
         }
     }
 }
 
-async fn capture(source: &NativeAudioSource, frame: &[i16]) -> Result<(), aether_livekit::Error> {
-    source.capture_frame(&AudioFrame::mono(frame.to_vec(), ROOM_HZ)).await
+async fn capture(
+    source: &NativeAudioSource,
+    frame: &[i16],
+    echo: &Mutex<Option<Echo>>,
+) -> Result<(), aether_livekit::Error> {
+    let frame = lock(echo).as_mut().map_or_else(|| frame.to_vec(), |echo| echo.mixed_into(frame));
+    source.capture_frame(&AudioFrame::mono(frame, ROOM_HZ)).await
 }
 
 /// Takes what the room brings: the agent's sound and its client events.
 async fn ears(
     mut room: mpsc::Receiver<RoomEvent>,
     sound: mpsc::Sender<(Instant, Vec<i16>)>,
-    events: mpsc::Sender<ClientEvent>,
+    events: mpsc::Sender<(Instant, ClientEvent)>,
     captions: mpsc::Sender<(String, String)>,
+    echo: Arc<Mutex<Option<Echo>>>,
 ) {
     while let Some(event) = room.recv().await {
         match event {
@@ -325,9 +400,12 @@ async fn ears(
                 if participant.kind() == ParticipantKind::Agent =>
             {
                 let Ok(mut stream) = NativeAudioStream::new(&track, ROOM_HZ, 1, 10) else { continue };
-                let sound = sound.clone();
+                let (sound, echo) = (sound.clone(), Arc::clone(&echo));
                 tokio::spawn(async move {
                     while let Some(frame) = stream.next().await {
+                        if let Some(echo) = lock(&echo).as_mut() {
+                            echo.heard(&frame.data);
+                        }
                         if sound.send((Instant::now(), frame.data)).await.is_err() {
                             return;
                         }
@@ -352,7 +430,7 @@ async fn ears(
             RoomEvent::DataReceived { payload, topic: Some(topic), .. } if topic == EVENTS_TOPIC => {
                 // An event that this version can't read is for a newer one.
                 if let Ok(event) = serde_json::from_slice(&payload)
-                    && events.send(event).await.is_err()
+                    && events.send((Instant::now(), event)).await.is_err()
                 {
                     return;
                 }
@@ -361,6 +439,10 @@ async fn ears(
             _ => {}
         }
     }
+}
+
+fn lock(echo: &Mutex<Option<Echo>>) -> MutexGuard<'_, Option<Echo>> {
+    echo.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn audible(frame: &[i16]) -> bool {

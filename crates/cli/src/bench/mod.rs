@@ -1,18 +1,20 @@
-//! `aether bench`: spoken turns ([`voice`]), and what the gateway adds to the language model's own time ([`gateway`]). Nothing
-//! is asserted unless it is asked for: times depend on the machine, which is named.
+//! `aether bench`: turn-taking ([`voice`], which plays [`dialogue`]s), and what the gateway adds to the language model's own
+//! time ([`gateway`]). Nothing is asserted unless it is asked for: times depend on the machine, which is named.
 
+mod dialogue;
 mod gateway;
+mod processes;
 mod voice;
 
 use crate::{Context, Error};
 
-/// Measure spoken turns, or the gateway.
+/// Measure turn-taking, or the gateway.
 #[derive(Debug, clap::Args)]
 #[group(id = "bench")]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  aether bench                     spoken turns, on the Aether that runs\n  \
-    aether bench --turns 60 --json\n  aether bench gateway             what the gateway adds; starts what it needs itself"
+    after_help = "Examples:\n  aether bench                     turn-taking, on the Aether that runs\n  \
+    aether bench --quick             the same in a minute\n  aether bench gateway             what the gateway adds; starts what it needs itself"
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -30,8 +32,8 @@ enum What {
 pub async fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
     match arguments.what {
         Some(What::Gateway(arguments)) => Box::pin(gateway::run(context, arguments)).await,
-        Some(What::Voice(voice)) => voice::run(context, voice).await,
-        None => voice::run(context, arguments.voice).await,
+        Some(What::Voice(voice)) => Box::pin(voice::run(context, voice)).await,
+        None => Box::pin(voice::run(context, arguments.voice)).await,
     }
 }
 

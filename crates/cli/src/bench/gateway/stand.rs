@@ -13,8 +13,6 @@ use tokio::time::{sleep, timeout};
 use crate::Error;
 
 const READY_WITHIN: Duration = Duration::from_secs(90);
-/// The kernel counts processor time in these.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A state folder that lasts as long as the measurement and shares the installed parts and models.
 pub(super) struct Home {
@@ -182,45 +180,4 @@ impl Door<'_> {
             .map_err(|error: reqwest::Error| Error::Input(format!("no key could be made: {error}")))?;
         made["key"].as_str().map(str::to_owned).ok_or_else(|| Error::Input("a key without its text".to_owned()))
     }
-}
-
-/// Processor time used until now, by part, in seconds.
-#[derive(Default)]
-pub(super) struct Processor(pub(super) BTreeMap<String, f64>);
-
-impl Processor {
-    pub(super) fn now(stack: &Stack) -> Self {
-        let mut used = BTreeMap::<u32, f64>::new();
-        for Process { pid, parent, seconds } in processes() {
-            *used.entry(pid).or_default() += seconds;
-            // Postgres works in children of its own.
-            *used.entry(parent).or_default() += seconds;
-        }
-        let parts = stack.reports().into_iter().filter_map(|part| Some((part.name, *used.get(&part.pid?)?)));
-        Self(parts.collect())
-    }
-
-    pub(super) fn add(&mut self, before: &Self, after: &Self) {
-        for (name, seconds) in &after.0 {
-            *self.0.entry(name.clone()).or_default() += seconds - before.0.get(name).copied().unwrap_or(*seconds);
-        }
-    }
-}
-
-struct Process {
-    pid: u32,
-    parent: u32,
-    seconds: f64,
-}
-
-fn processes() -> impl Iterator<Item = Process> {
-    let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
-    folders.filter_map(|folder| {
-        let pid = folder.file_name().to_str()?.parse().ok()?;
-        let text = fs::read_to_string(folder.path().join("stat")).ok()?;
-        // The name in parentheses may hold anything.
-        let fields: Vec<_> = text.rsplit_once(')')?.1.split_whitespace().collect();
-        let ticks = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
-        Some(Process { pid, parent: fields.get(1)?.parse().ok()?, seconds: ticks / TICKS_PER_SECOND })
-    })
 }
