@@ -55,6 +55,7 @@ impl From<&Settings> for Options {
             agent_name: livekit.agent_name.clone().unwrap_or_default(),
             name: settings.identity.agent.to_string(),
             max_sessions: settings.agent.max_sessions,
+            echo_cancellation: settings.agent.echo_cancellation,
             lane: lane_options(&settings.turn_taking),
             policy: Policy::default(),
             ears: EarsOptions {

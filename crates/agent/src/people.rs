@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::echo::EchoFilter;
 use crate::greeting::{Greeter, RETURN, RETURN_TO_ANSWER};
 use crate::stage::Stage;
 
@@ -40,6 +41,7 @@ pub(crate) struct People {
     empty_at: Option<Instant>,
     /// What is to be said once somebody is here to hear it.
     returning: Option<Return>,
+    cancels_echo: bool,
 }
 
 /// Who is here.
@@ -81,10 +83,10 @@ struct Microphone {
 }
 
 impl People {
-    pub(crate) fn new(session: Handle, stage: Arc<Stage>, greeter: Greeter) -> Self {
+    pub(crate) fn new(session: Handle, stage: Arc<Stage>, greeter: Greeter, cancels_echo: bool) -> Self {
         let empty_at = Some(Instant::now() + ARRIVAL_GRACE);
         let present = watch::Sender::default();
-        Self { session, stage, greeter, here: HashMap::new(), present, empty_at, returning: None }
+        Self { session, stage, greeter, here: HashMap::new(), present, empty_at, returning: None, cancels_echo }
     }
 
     /// Who is here, as it changes.
@@ -165,6 +167,7 @@ impl People {
 
     /// A microphone was opened.
     pub(crate) async fn speaks(&mut self, participant: &RemoteParticipant, track: &RemoteAudioTrack) {
+        let echo = self.echo_filter();
         let Some(person) = self.here.get_mut(participant.identity()) else { return };
         let stream = match NativeAudioStream::new(track, SAMPLE_RATE_HZ, 1, 10) {
             Ok(stream) => stream,
@@ -175,7 +178,7 @@ impl People {
         let closed = CancellationToken::new();
         // Replaces, and so ends, the lane of an earlier track.
         person.microphone = Some(Microphone { track: track.sid().clone(), closed: closed.clone() });
-        tokio::spawn(listen(stream, lane, closed));
+        tokio::spawn(listen(stream, echo, lane, closed));
     }
 
     /// A microphone was closed. News about an earlier one changes nothing.
@@ -200,6 +203,21 @@ impl People {
         }
     }
 
+    /// A microphone is better heard with echo than not at all.
+    fn echo_filter(&mut self) -> Option<EchoFilter> {
+        if !self.cancels_echo {
+            return None;
+        }
+        match EchoFilter::new(Arc::clone(self.stage.far_end())) {
+            Ok(filter) => Some(filter),
+            Err(error) => {
+                tracing::warn!(%error, "echo is not cancelled in this room");
+                self.cancels_echo = false;
+                None
+            }
+        }
+    }
+
     fn show_present(&self) {
         let guests = self.here.values().map(|person| person.guest.clone()).collect();
         self.present.send_replace(Presence { guests, greeted: self.greeter.greeted() });
@@ -213,8 +231,19 @@ impl Drop for Microphone {
 }
 
 /// Carries one microphone into its lane. Dropping the lane tells the session that no more will come.
-async fn listen(mut stream: NativeAudioStream, lane: LaneInput, closed: CancellationToken) {
-    while let Some(Some(frame)) = closed.run_until_cancelled(stream.next()).await {
+async fn listen(
+    mut stream: NativeAudioStream,
+    mut echo: Option<EchoFilter>,
+    lane: LaneInput,
+    closed: CancellationToken,
+) {
+    while let Some(Some(mut frame)) = closed.run_until_cancelled(stream.next()).await {
+        if let Some(filter) = &mut echo
+            && let Err(error) = filter.clean(&mut frame.data, std::time::Instant::now())
+        {
+            tracing::warn!(%error, "echo is not cancelled in this microphone any more");
+            echo = None;
+        }
         lane.push(frame.data);
     }
 }

@@ -1,6 +1,8 @@
 //! A LiveKit room as the place of a voice session: the agent's track, its captions, its state.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
 
 use aether_livekit::well_known::{
     AGENT_STATE_ATTRIBUTE, EVENTS_TOPIC, SEGMENT_ID_ATTRIBUTE, TRANSCRIBED_TRACK_ATTRIBUTE,
@@ -16,6 +18,8 @@ use aether_voice::media::{Caption, Gone, MediaEnd, Pending, SAMPLE_RATE_HZ};
 use aether_voice::session::agent_state;
 use tokio::sync::Mutex;
 
+use crate::far_end::FarEnd;
+
 /// Audio that may wait in the library: the most that is still heard after a stop.
 const QUEUE_MS: u32 = 20;
 
@@ -23,6 +27,7 @@ const QUEUE_MS: u32 = 20;
 pub(crate) struct Stage {
     local: LocalParticipant,
     source: NativeAudioSource,
+    far_end: Arc<FarEnd>,
     track: TrackSid,
     /// The caption of the answer under way.
     spoken: Mutex<Option<Spoken>>,
@@ -45,10 +50,16 @@ impl Stage {
         Ok(Self {
             local,
             source,
+            far_end: Arc::new(FarEnd::new(Instant::now())),
             track: publication.sid(),
             spoken: Mutex::new(None),
             microphones: std::sync::Mutex::default(),
         })
+    }
+
+    /// What the people in the room get to hear.
+    pub(crate) const fn far_end(&self) -> &Arc<FarEnd> {
+        &self.far_end
     }
 
     pub(crate) fn set_microphone(&self, identity: &ParticipantIdentity, track: TrackSid) {
@@ -122,6 +133,7 @@ impl Stage {
 impl MediaEnd for Stage {
     fn play<'a>(&'a self, frame: &'a [i16]) -> Pending<'a, Result<(), Gone>> {
         Box::pin(async move {
+            self.far_end.played(frame, Instant::now());
             let frame = AudioFrame::mono(frame.to_vec(), SAMPLE_RATE_HZ);
             self.source.capture_frame(&frame).await.map_err(|error| Gone(error.to_string()))
         })
@@ -129,6 +141,7 @@ impl MediaEnd for Stage {
 
     fn clear(&self) {
         self.source.clear_buffer();
+        self.far_end.cleared(Instant::now());
     }
 
     fn caption(&self, caption: Caption) -> Pending<'_, ()> {

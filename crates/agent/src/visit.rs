@@ -74,7 +74,8 @@ impl Visit<'_> {
             stop.clone(),
         );
         let present: Vec<_> = room.remote_participants().into_values().collect();
-        let mut people = People::new(handle.clone(), stage, self.greeter(&present));
+        let echo_cancellation = self.options.echo_cancellation;
+        let mut people = People::new(handle.clone(), stage, self.greeter(&present), echo_cancellation);
         let leave = CancellationToken::new();
         self.control.is_hosted_by(Host {
             id: session,

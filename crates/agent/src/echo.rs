@@ -1,0 +1,259 @@
+//! Takes the agent's own voice out of a microphone that hears it through a loudspeaker.
+//!
+//! Echo comes back through two networks and a sound card, 50 to 300 ms later, and each time the agent starts to speak it may
+//! come a little earlier or later than before. A canceller that has learned the echo removes nearly all of it, but needs a
+//! second or more to notice that it has moved; one that knows nothing yet is careful at first and lets some through later.
+//! So whenever the voice begins, a new canceller runs beside the old one. Of each frame the quieter result counts, and the
+//! one that has let less through is kept.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use aether_livekit::{EchoCanceller, Error};
+use aether_voice::media::{FRAME_SAMPLES, SAMPLE_RATE_HZ};
+
+use crate::far_end::{FarEnd, Sound};
+
+/// How long a new canceller has to show itself: 2 s.
+const TRIAL_FRAMES: u32 = 200;
+const SILENCE: [i16; FRAME_SAMPLES] = [0; FRAME_SAMPLES];
+
+/// For one microphone.
+#[derive(Debug)]
+pub(crate) struct EchoFilter {
+    far_end: Arc<FarEnd>,
+    pace: Pace,
+    canceller: EchoCanceller,
+    trial: Option<Trial>,
+    is_speaking: bool,
+}
+
+#[derive(Debug)]
+struct Trial {
+    canceller: EchoCanceller,
+    frames: u32,
+    /// What it has let through, and what the old one has.
+    energy: f64,
+    old_energy: f64,
+}
+
+impl EchoFilter {
+    pub(crate) fn new(far_end: Arc<FarEnd>) -> Result<Self, Error> {
+        let canceller = EchoCanceller::new(SAMPLE_RATE_HZ, 1)?;
+        Ok(Self { far_end, pace: Pace::new(), canceller, trial: None, is_speaking: false })
+    }
+
+    /// Takes the next frame of the microphone, in place. While nothing can echo the frame stays as it is, and costs nothing.
+    pub(crate) fn clean(&mut self, frame: &mut [i16], now: Instant) -> Result<(), Error> {
+        let tick = self.pace.next(self.far_end.tick(now));
+        match self.far_end.at(tick) {
+            Sound::Quiet => Ok(()),
+            Sound::Pause => {
+                self.is_speaking = false;
+                self.cancel(&SILENCE, frame)
+            }
+            Sound::Voice(played) => {
+                if !std::mem::replace(&mut self.is_speaking, true) && self.trial.is_none() {
+                    let canceller = EchoCanceller::new(SAMPLE_RATE_HZ, 1)?;
+                    self.trial = Some(Trial { canceller, frames: 0, energy: 0.0, old_energy: 0.0 });
+                }
+                self.cancel(&played, frame)
+            }
+        }
+    }
+
+    fn cancel(&mut self, played: &[i16], frame: &mut [i16]) -> Result<(), Error> {
+        let Some(mut trial) = self.trial.take() else { return cancel(&mut self.canceller, played, frame) };
+        let mut other = frame.to_vec();
+        cancel(&mut self.canceller, played, frame)?;
+        cancel(&mut trial.canceller, played, &mut other)?;
+        let (energy, old_energy) = (energy(&other), energy(frame));
+        if energy < old_energy {
+            frame.copy_from_slice(&other);
+        }
+        trial.frames += 1;
+        trial.energy += energy;
+        trial.old_energy += old_energy;
+        if trial.frames < TRIAL_FRAMES {
+            self.trial = Some(trial);
+        } else if trial.energy < trial.old_energy {
+            self.canceller = trial.canceller;
+        }
+        Ok(())
+    }
+}
+
+fn cancel(canceller: &mut EchoCanceller, played: &[i16], frame: &mut [i16]) -> Result<(), Error> {
+    canceller.played(played)?;
+    canceller.heard(frame)
+}
+
+fn energy(frame: &[i16]) -> f64 {
+    frame.iter().map(|&sample| f64::from(sample) * f64::from(sample)).sum()
+}
+
+/// Frames whose lateness is compared before a gap is believed: half a second.
+const LOOK_FRAMES: u32 = 50;
+/// Where in a tick frames come is chance: one may always seem late by one.
+const LATE_TICKS: u64 = 2;
+
+/// Says in which tick a frame of a microphone was heard. Frames are heard one a tick and may be looked at later, many at once
+/// after a busy moment; so they are counted, and the clock only corrects the count.
+#[derive(Debug)]
+struct Pace {
+    next: u64,
+    /// Of the frames looked at since the last correction, how many, and by how much the promptest was late.
+    looked_at: u32,
+    least_late: u64,
+}
+
+impl Pace {
+    const fn new() -> Self {
+        // The first frame is heard when it comes.
+        Self { next: u64::MAX, looked_at: 0, least_late: u64::MAX }
+    }
+
+    fn next(&mut self, now: u64) -> u64 {
+        // Nothing is looked at before it is heard.
+        self.next = self.next.min(now);
+        self.looked_at += 1;
+        self.least_late = self.least_late.min(now - self.next);
+        if self.looked_at == LOOK_FRAMES {
+            // All of them were late: it is not the machine that was busy, frames are missing.
+            if self.least_late >= LATE_TICKS {
+                self.next += self.least_late;
+            }
+            self.looked_at = 0;
+            self.least_late = u64::MAX;
+        }
+        let tick = self.next;
+        self.next += 1;
+        tick
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aether_audio::{Resampler, level, pcm16, wav};
+
+    use super::*;
+
+    fn ticks(pace: &mut Pace, seen: impl IntoIterator<Item = u64>) -> Vec<u64> {
+        seen.into_iter().map(|now| pace.next(now)).collect()
+    }
+
+    #[test]
+    fn late_frames_keep_their_tick() {
+        let mut pace = Pace::new();
+        assert_eq!(ticks(&mut pace, [7, 8, 9]), [7, 8, 9]);
+        // Nobody looked for 50 ms; then one was looked at too early in its tick, and one too late.
+        assert_eq!(ticks(&mut pace, [15, 15, 15, 15, 15, 15, 16, 18, 18]), [10, 11, 12, 13, 14, 15, 16, 17, 18]);
+        assert_eq!(ticks(&mut pace, [18, 19, 20]), [18, 19, 20], "nothing is looked at before it is heard");
+    }
+
+    #[test]
+    fn a_gap_is_noticed_within_a_second() {
+        let mut pace = Pace::new();
+        ticks(&mut pace, 0..50);
+        let after = ticks(&mut pace, 80..200);
+        assert_eq!(after[0], 50);
+        assert_eq!(after[60], 140);
+    }
+
+    #[test]
+    fn being_late_by_one_tick_is_chance() {
+        let mut pace = Pace::new();
+        ticks(&mut pace, [0]);
+        let late = ticks(&mut pace, 2..500);
+        assert_eq!((late[0], late[497]), (1, 498));
+    }
+
+    fn speech(clip: &str) -> Vec<f32> {
+        let clip = wav::read(&aether_testkit::audio(clip)).unwrap();
+        Resampler::convert(&clip.samples, clip.sample_rate_hz, SAMPLE_RATE_HZ).unwrap()
+    }
+
+    /// A room in which the agent's voice comes back.
+    struct Room {
+        start: Instant,
+        far_end: Arc<FarEnd>,
+        filter: EchoFilter,
+        tick: u64,
+    }
+
+    impl Room {
+        fn open() -> Self {
+            aether_livekit::ffi::init(&aether_testkit::layout().library("liblivekit_ffi.so")).unwrap();
+            let start = Instant::now();
+            let far_end = Arc::new(FarEnd::new(start));
+            let filter = EchoFilter::new(Arc::clone(&far_end)).unwrap();
+            Self { start, far_end, filter, tick: 0 }
+        }
+
+        fn now(&self) -> Instant {
+            self.start + Duration::from_millis(10 * self.tick + 3)
+        }
+
+        /// Plays a clip that is heard again at -15 dB after so long, and returns the echo and what was left of it. The
+        /// microphone is looked at as a busy machine does it: nine frames in ten late, all at once.
+        fn play(&mut self, clip: &str, delay_ms: usize) -> (Vec<i16>, Vec<i16>) {
+            let voice = pcm16::from_f32(&speech(clip));
+            let mut echo = vec![0; delay_ms * SAMPLE_RATE_HZ as usize / 1000];
+            echo.extend(voice.iter().map(|sample| (f32::from(*sample) * 0.178) as i16));
+            echo.resize(echo.len().next_multiple_of(10 * FRAME_SAMPLES), 0);
+            let mut left = echo.clone();
+            let mut heard = left.chunks_exact_mut(FRAME_SAMPLES);
+            let mut played = voice.chunks_exact(FRAME_SAMPLES);
+            for frame in 0..heard.len() {
+                if let Some(voice) = played.next() {
+                    self.far_end.played(voice, self.now());
+                }
+                if frame % 10 == 9 {
+                    for frame in heard.by_ref().take(10) {
+                        self.filter.clean(frame, self.now()).unwrap();
+                    }
+                }
+                self.tick += 1;
+            }
+            (echo, left)
+        }
+
+        /// Nobody speaks. What the microphone hears then is not touched.
+        fn wait(&mut self, seconds: u64) {
+            for _ in 0..seconds * 100 {
+                let mut frame = [100; FRAME_SAMPLES];
+                let is_quiet = self.far_end.at(self.tick) == Sound::Quiet;
+                self.filter.clean(&mut frame, self.now()).unwrap();
+                assert!(!is_quiet || frame == [100; FRAME_SAMPLES]);
+                self.tick += 1;
+            }
+        }
+    }
+
+    #[test]
+    fn an_echo_that_moves_between_answers_stays_away() {
+        let mut room = Room::open();
+        let answers = [
+            ("LJ001-0016.wav", 120),
+            ("LJ001-0017.wav", 120),
+            ("LJ001-0018.wav", 130),
+            ("cmd00.wav", 90),
+            ("LJ001-0019.wav", 150),
+            ("arctic_a0009.wav", 145),
+        ];
+        for (clip, delay_ms) in answers {
+            let (echo, left) = room.play(clip, delay_ms);
+            let second = SAMPLE_RATE_HZ as usize;
+            let removed = |range: std::ops::Range<usize>| {
+                level::rms_dbfs_pcm16(&echo[range.clone()]) - level::rms_dbfs_pcm16(&left[range])
+            };
+            let (first, later) = (removed(0..second), removed(second..echo.len()));
+            println!("{clip:17} {delay_ms} ms: {first:.1} dB removed in the first second, {later:.1} dB after it");
+            assert!(first > 15.0 && later > 20.0, "{clip} {delay_ms} ms: {first:.1}, {later:.1}");
+            room.wait(4);
+        }
+        assert!(room.filter.trial.is_none());
+    }
+}
