@@ -157,7 +157,9 @@ mod tests {
     fn what_is_worth_an_answer_ahead() {
         let likely = |done, words| Silence { done, words }.is_likely_the_end();
         assert!(likely(Some(0.5), "Turn on the light.") && likely(None, "Turn on the light."));
-        assert!(!likely(Some(0.1), "Turn on the light.") && !likely(Some(0.9), "Turn on the") && !likely(Some(0.9), ""));
+        assert!(
+            !likely(Some(0.1), "Turn on the light.") && !likely(Some(0.9), "Turn on the") && !likely(Some(0.9), "")
+        );
     }
 
     proptest! {

@@ -25,6 +25,7 @@
 mod message;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::hash::{Hash, Hasher};
 
 use crate::Generation;
 pub use message::{CancelReason, Deadline, Effect, Event, LaneId, Phase};
@@ -32,7 +33,7 @@ pub use message::{CancelReason, Deadline, Effect, Event, LaneId, Phase};
 /// What may wait for the floor. Beyond it the agent keeps its own words to itself, and people's words no longer wait.
 const MOST_WAITING: usize = 16;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum State {
     /// With the lane whose draft has opened the current generation.
     Listening {
@@ -44,13 +45,24 @@ enum State {
     Resuming,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Waiting {
     /// Spoken while somebody else was waiting for their answer.
-    Spoken { lane: LaneId, text: String },
-    Written { lane: LaneId, text: String },
-    Asked { lane: LaneId, text: String },
-    Own { text: String },
+    Spoken {
+        lane: LaneId,
+        text: String,
+    },
+    Written {
+        lane: LaneId,
+        text: String,
+    },
+    Asked {
+        lane: LaneId,
+        text: String,
+    },
+    Own {
+        text: String,
+    },
 }
 
 /// The machine of one room.
@@ -63,8 +75,9 @@ pub struct Floor {
     answered: Option<LaneId>,
     /// The words from which the draft's answer is being made.
     guess: Option<String>,
-    /// Counts armed deadlines; only the newest counts.
+    /// Counts armed deadlines; only the newest counts, and only while it is due.
     armed: Generation,
+    due: Option<Deadline>,
     /// Lanes whose voice is heard right now.
     voices: BTreeSet<LaneId>,
     /// Lanes whose voice began, and of which it is not known yet what was said.
@@ -86,6 +99,7 @@ impl Floor {
             answered: None,
             guess: None,
             armed: Generation::default(),
+            due: None,
             voices: BTreeSet::new(),
             unfinished: BTreeSet::new(),
             waiting: VecDeque::new(),
@@ -98,6 +112,11 @@ impl Floor {
             State::Thinking => Phase::Thinking,
             State::Speaking | State::Ducked | State::Resuming => Phase::Speaking,
         }
+    }
+
+    /// The deadline that counts: what any other would report is stale.
+    pub fn due(&self) -> Option<(Deadline, Generation)> {
+        self.due.map(|deadline| (deadline, self.armed))
     }
 
     pub fn next(&mut self, event: Event) -> Vec<Effect> {
@@ -133,7 +152,9 @@ impl Floor {
                 self.waiting.retain(|waiting| matches!(waiting, Waiting::Spoken { .. } | Waiting::Written { .. }));
                 self.interrupt(CancelReason::Interrupted)
             }
-            Event::DeadlineReached { deadline, armed } if armed == self.armed => self.deadline_reached(deadline),
+            Event::DeadlineReached { deadline, armed } if self.due() == Some((deadline, armed)) => {
+                self.deadline_reached(deadline)
+            }
             // Stale.
             Event::AudioStarted { .. }
             | Event::Drained { .. }
@@ -230,7 +251,11 @@ impl Floor {
             State::Thinking if !self.concerns(lane) => Vec::new(),
             _ if meant => self.interrupt(CancelReason::Interrupted),
             // Whoever is understood is not judged by the length of their voice.
-            State::Thinking | State::Ducked if self.voices.contains(&lane) => vec![self.arm(Deadline::BargeIn)],
+            State::Ducked if self.voices.contains(&lane) => vec![self.arm(Deadline::BargeIn)],
+            // And a noise that goes on keeps nobody waiting for an answer that never comes.
+            State::Thinking if self.due == Some(Deadline::BargeIn) && self.voices.contains(&lane) => {
+                vec![self.arm(Deadline::Answer)]
+            }
             _ => Vec::new(),
         }
     }
@@ -240,8 +265,7 @@ impl Floor {
         if self.state != (State::Listening { draft: Some(lane) }) {
             return Vec::new();
         }
-        self.state = State::Listening { draft: None };
-        vec![Effect::Cancel { generation: self.generation, reason: CancelReason::Withdrawn }]
+        self.interrupt(CancelReason::Withdrawn)
     }
 
     fn said(&mut self, lane: LaneId, text: String) -> Vec<Effect> {
@@ -343,7 +367,7 @@ impl Floor {
         if self.voices.is_empty() {
             self.state = State::Speaking;
             // Whatever was armed while thinking no longer counts.
-            self.armed = self.armed.following();
+            self.due = None;
             return Vec::new();
         }
         self.state = State::Ducked;
@@ -368,11 +392,9 @@ impl Floor {
     fn failed(&mut self) -> Vec<Effect> {
         match self.state {
             // A draft that could not be opened: the commit will try again.
-            State::Listening { draft: Some(_) } => {
-                self.listen();
-                vec![Effect::Cancel { generation: self.generation, reason: CancelReason::Withdrawn }]
-            }
-            State::Listening { draft: None } => Vec::new(),
+            State::Listening { .. } => self.interrupt(CancelReason::Withdrawn),
+            // An apology for this would fail in the same way, again and again.
+            _ if self.answered.is_none() => self.interrupt(CancelReason::Unsaid),
             State::Thinking | State::Speaking => {
                 self.listen();
                 vec![Effect::Fail { generation: self.generation }]
@@ -405,13 +427,17 @@ impl Floor {
     }
 
     fn deadline_reached(&mut self, deadline: Deadline) -> Vec<Effect> {
+        self.due = None;
         match (deadline, self.state) {
             (Deadline::BargeIn, State::Thinking | State::Ducked) => self.interrupt(CancelReason::Interrupted),
             (Deadline::Resume, State::Resuming) => {
                 self.state = State::Speaking;
                 vec![Effect::Unduck]
             }
-            (Deadline::Answer, State::Thinking) => self.interrupt(CancelReason::TimedOut),
+            (Deadline::Answer, State::Thinking) => self.interrupt(match self.answered {
+                Some(_) => CancelReason::TimedOut,
+                None => CancelReason::Unsaid,
+            }),
             _ => Vec::new(),
         }
     }
@@ -419,7 +445,7 @@ impl Floor {
     fn listen(&mut self) {
         self.state = State::Listening { draft: None };
         self.guess = None;
-        self.armed = self.armed.following();
+        self.due = None;
     }
 
     /// Thinking must end by itself: when nobody answers, or when somebody goes on speaking.
@@ -430,7 +456,17 @@ impl Floor {
 
     fn arm(&mut self, deadline: Deadline) -> Effect {
         self.armed = self.armed.following();
+        self.due = Some(deadline);
         Effect::Arm { deadline, armed: self.armed }
+    }
+}
+
+/// By what decides what comes next. How many generations and deadlines there were before does not: they only ever count as
+/// the newest or as stale.
+impl Hash for Floor {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { state, generation: _, answered, guess, armed: _, due, voices, unfinished, waiting } = self;
+        (state, answered, guess, due, voices, unfinished, waiting).hash(hasher);
     }
 }
 

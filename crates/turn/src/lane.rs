@@ -11,10 +11,15 @@
 //! The transcript is asked for at the first silence, while the deadline still runs; a person who goes on speaking costs only
 //! the cancelled decode.
 
+use std::hash::{Hash, Hasher};
+
+use serde::{Deserialize, Serialize};
+
 use crate::Generation;
 
 /// What happened to the lane.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// The person's voice began.
     Began,
@@ -31,7 +36,8 @@ pub enum Event {
 }
 
 /// What the shell must do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
     /// Decode the utterance from its beginning to now.
     Transcribe { generation: Generation },
@@ -49,7 +55,7 @@ pub enum Effect {
     Lose,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum State {
     Silent,
     Speaking,
@@ -61,7 +67,7 @@ enum State {
     Finished,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Outcome {
     Text(String),
     Failed,
@@ -189,6 +195,14 @@ impl Lane {
             }
             State::MaybeFinished { .. } => self.deadline_reached(),
         }
+    }
+}
+
+/// By what decides what comes next; how many attempts there were before does not.
+impl Hash for Lane {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { state, generation: _ } = self;
+        state.hash(hasher);
     }
 }
 

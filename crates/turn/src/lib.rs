@@ -9,6 +9,8 @@
 //! [`endpointing`] (how long a silence must last), [`overlap`] (what words over the agent's voice mean), [`words`] (what is
 //! certain of a transcript, and whether it asks for more).
 //!
+//! What goes into the machines and what comes out can be kept, and played through them again: [`trace`].
+//!
 //! A generation number travels with every piece of work. What comes back with an old one is stale and changes nothing.
 //!
 //! Start with [`lane`], then [`floor`]. The shell that drives them is `aether-voice`.
@@ -18,15 +20,18 @@ pub mod endpointing;
 pub mod floor;
 pub mod lane;
 pub mod overlap;
+pub mod trace;
 pub mod words;
 
 pub use activity::Activity;
 pub use endpointing::Endpointing;
 pub use floor::Floor;
 pub use lane::Lane;
+use serde::{Deserialize, Serialize};
 
 /// Counts attempts. Work started under one generation is stale under the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Generation(u32);
 
 impl Generation {

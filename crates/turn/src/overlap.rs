@@ -1,17 +1,13 @@
 //! What somebody's words over the agent's voice mean: do they want the floor, or do they only show that they listen?
 
-use crate::words::plain;
+use crate::words::{is_one_of, plain};
 
 /// Whoever begins so wants the agent to stop, whatever follows.
-const STOPS: [&str; 14] = [
-    "stop", "wait", "cancel", "quiet", "enough", "pause", "no", "hey", "sorry", "excuse", "hold", "hang", "listen", "but",
-];
+const STOPS: &str = "stop wait cancel quiet enough pause no hey sorry excuse hold hang listen but";
 /// Signs of listening. English; what Whisper writes for them.
-const BACKCHANNELS: [&str; 46] = [
-    "mm", "mmm", "mhm", "mmhm", "mmhmm", "hm", "hmm", "uh", "um", "huh", "uhhuh", "ah", "aha", "oh", "ooh", "yeah", "yes",
-    "yep", "yup", "right", "okay", "ok", "sure", "exactly", "true", "indeed", "wow", "nice", "cool", "great", "good", "fine",
-    "alright", "absolutely", "definitely", "totally", "really", "well", "i", "see", "got", "it", "of", "course", "a", "ha",
-];
+const BACKCHANNELS: &str = "mm mmm mhm mmhm mmhmm hm hmm uh um huh uhhuh ah aha oh ooh yeah yes yep yup right okay ok sure exactly true \
+    indeed wow nice cool great good fine alright absolutely definitely totally really well i see got it of \
+    course a ha";
 /// More words than this are a sentence, whichever they are.
 const MOST_BACKCHANNEL_WORDS: usize = 4;
 /// Of the words that the agent is saying, so many must come back, in their order, to be its echo.
@@ -21,14 +17,14 @@ const ECHO_SHARE: f32 = 0.7;
 pub fn is_meant(words: &str, spoken: &str) -> bool {
     let words = plain(words);
     let Some(first) = words.first() else { return false };
-    if STOPS.contains(&first.as_str()) {
+    if is_one_of(first, STOPS) {
         return true;
     }
     !is_backchannel(&words) && !is_echo(&words, &plain(spoken))
 }
 
 fn is_backchannel(words: &[String]) -> bool {
-    words.len() <= MOST_BACKCHANNEL_WORDS && words.iter().all(|word| BACKCHANNELS.contains(&word.as_str()))
+    words.len() <= MOST_BACKCHANNEL_WORDS && words.iter().all(|word| is_one_of(word, BACKCHANNELS))
 }
 
 /// A transcript of the agent's own voice drops and mishears words, but does not change their order.

@@ -6,18 +6,17 @@ pub fn plain(text: &str) -> Vec<String> {
     text.split(|c: char| !letters(c)).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
 }
 
+/// Whether a plain word is among those of a list that is written with spaces.
+pub(crate) fn is_one_of(word: &str, list: &str) -> bool {
+    list.split(' ').any(|one| one == word)
+}
+
 /// After one of these a sentence goes on, or somebody is looking for a word.
-const OPEN_ENDS: [&str; 58] = [
-    "um", "uh", "er", "erm", "hmm", "like", "and", "or", "but", "so", "because", "if", "when", "while", "that", "which",
-    "who", "whose", "the", "a", "an", "my", "your", "his", "her", "its", "our", "their", "to", "of", "with", "for", "from",
-    "at", "in", "on", "by", "into", "about", "between", "than", "as", "is", "are", "was", "were", "am", "be", "i", "i'm",
-    "it's", "let's", "please", "very", "really", "not", "can", "could",
-];
-const NUMBERS: [&str; 29] = [
-    "zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty", "forty", "fifty",
-    "sixty", "seventy", "eighty", "ninety",
-];
+const OPEN_ENDS: &str = "um uh er erm hmm like and or but so because if when while that which who whose the a an my your his her its \
+    our their to of with for from at in on by into about between than as is are was were am be i i'm it's let's \
+    please very really not can could";
+const NUMBERS: &str = "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen \
+    seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety";
 
 /// Whether the words can hardly be all: they end in an "um", an "and", an open clause, or in the middle of a number that is
 /// being dictated.
@@ -31,11 +30,10 @@ pub fn are_left_open(text: &str) -> bool {
         return true;
     }
     let words = plain(text);
-    let is_number =
-        |word: &String| word.chars().all(|c| c.is_ascii_digit()) || NUMBERS.contains(&word.as_str());
+    let is_number = |word: &String| word.chars().all(|c| c.is_ascii_digit()) || is_one_of(word, NUMBERS);
     match words.as_slice() {
         [.., before, last] if is_number(before) && is_number(last) => true,
-        [.., last] => OPEN_ENDS.contains(&last.as_str()),
+        [.., last] => is_one_of(last, OPEN_ENDS),
         [] => false,
     }
 }

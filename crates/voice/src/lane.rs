@@ -213,6 +213,10 @@ impl Shell {
                     }
                     None => {
                         input_open = false;
+                        // Who has left is silent, whatever they were saying and however long it takes to transcribe it.
+                        if self.machine.is_speaking() {
+                            self.report(Report::Ended).await;
+                        }
                         self.step(lane::Event::Closed).await;
                     }
                 },

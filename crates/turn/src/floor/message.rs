@@ -1,13 +1,17 @@
 //! What goes into the floor and what comes out of it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::Generation;
 
 /// Which lane of the room; the shell's number for one participant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct LaneId(pub u32);
 
 /// What happened in the room.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// A participant's voice began.
     Began {
@@ -81,7 +85,8 @@ pub enum Event {
 }
 
 /// The waits that the machine asks for. How long each lasts is the shell's policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Deadline {
     /// Speech over the agent's that lasts so long, and of which nothing was understood meanwhile, means it.
     BargeIn,
@@ -92,7 +97,8 @@ pub enum Deadline {
 }
 
 /// Why a generation ends before it is complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum CancelReason {
     /// The turn was never committed: it did not happen.
     Withdrawn,
@@ -100,10 +106,13 @@ pub enum CancelReason {
     Interrupted,
     /// Nothing was heard in time, and the person is to be told.
     TimedOut,
+    /// What the agent wanted to say by itself could not be said. Nobody asked for it, so nobody is told.
+    Unsaid,
 }
 
 /// What the shell must do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
     /// Open the turn speculatively with the words so far.
     Open { generation: Generation, lane: LaneId, text: String },

@@ -375,6 +375,7 @@ impl Shell {
                 let (reason, told) = match reason {
                     CancelReason::Withdrawn => ("withdrawn", None),
                     CancelReason::Interrupted => ("interrupted", None),
+                    CancelReason::Unsaid => ("error", None),
                     CancelReason::TimedOut => {
                         let shown = self.turn.as_ref().is_some_and(|turn| !turn.answer.is_empty());
                         let code = if shown { ErrorCode::TtsUnavailable } else { ErrorCode::DeadlineExceeded };
