@@ -6,6 +6,7 @@ use aether_bus::Frame;
 use aether_proto::{
     AgentId, BrainInput, Commit, ErrorCode, Modality, Open, PersonId, SessionId, TenantId, TurnId, Update, brain_input,
 };
+use aether_telemetry::metric;
 
 use crate::conversation::Given;
 
@@ -70,27 +71,71 @@ impl Opening {
 }
 
 /// What follows the opening.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    Update(Update),
-    Commit(Commit),
+    /// The words so far.
+    Update(Words),
+    /// These may be all the words: an answer to them may be begun.
+    Guess(Words),
+    /// These are all the words.
+    Commit(Words),
+}
+
+/// What a person has said, as one attempt at their turn has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    pub generation: u32,
+    pub text: String,
 }
 
 impl Input {
     pub fn read(frame: Frame<BrainInput>) -> Result<Self, aether_proto::Error> {
-        match frame {
-            Frame::Message(BrainInput { input: Some(brain_input::Input::Update(update)) }) => {
-                check_words(&update.words)?;
-                Ok(Self::Update(update))
+        let input = match frame {
+            Frame::Message(BrainInput { input }) => input,
+            Frame::Audio(_) => return Err(invalid("brain.request takes no audio")),
+        };
+        match input {
+            Some(brain_input::Input::Update(Update { generation, words, guess })) => {
+                let words = Words::checked(generation, words)?;
+                Ok(if guess { Self::Guess(words) } else { Self::Update(words) })
             }
-            Frame::Message(BrainInput { input: Some(brain_input::Input::Commit(commit)) }) => {
-                check_words(&commit.text)?;
-                Ok(Self::Commit(commit))
+            Some(brain_input::Input::Commit(Commit { generation, text })) => {
+                Ok(Self::Commit(Words::checked(generation, text)?))
             }
-            Frame::Message(_) => Err(invalid("after open, a brain.request call takes update and commit")),
-            Frame::Audio(_) => Err(invalid("brain.request takes no audio")),
+            Some(brain_input::Input::Open(_)) | None => {
+                Err(invalid("after open, a brain.request call takes update and commit"))
+            }
         }
     }
+
+    /// Whether it belongs to an attempt before `generation`. Then it is counted, and nothing else may come of it.
+    pub fn is_stale(&self, generation: u32) -> bool {
+        let (what, words) = match self {
+            Self::Update(words) | Self::Guess(words) => ("brain_update", words),
+            Self::Commit(words) => ("brain_commit", words),
+        };
+        let is_stale = words.generation < generation;
+        if is_stale {
+            metrics::counter!(metric::STALE, "what" => what).increment(1);
+        }
+        is_stale
+    }
+}
+
+impl Words {
+    fn checked(generation: u32, text: String) -> Result<Self, aether_proto::Error> {
+        check_words(&text)?;
+        Ok(Self { generation, text })
+    }
+
+    /// Whether these are the words of `text`, however they are set apart.
+    pub fn are(&self, text: &str) -> bool {
+        are_same_words(&self.text, text)
+    }
+}
+
+pub fn are_same_words(one: &str, other: &str) -> bool {
+    one.split_whitespace().eq(other.split_whitespace())
 }
 
 fn check_words(words: &str) -> Result<(), aether_proto::Error> {
@@ -135,5 +180,20 @@ mod tests {
             let error = read(open).unwrap_err();
             assert_eq!((error.code.as_str(), error.message.as_str()), ("invalid_argument", reason));
         }
+    }
+
+    #[test]
+    fn what_an_older_attempt_sends_is_stale() {
+        let words = Words { generation: 2, text: "what is".into() };
+        for input in [Input::Update(words.clone()), Input::Guess(words.clone()), Input::Commit(words)] {
+            assert!(input.is_stale(3) && !input.is_stale(2) && !input.is_stale(1), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn words_are_the_same_however_they_are_set_apart() {
+        let words = Words { generation: 0, text: " What is  it?\n".into() };
+        assert!(words.are("What is it?"));
+        assert!(!words.are("What is it") && !words.are("what is it?") && !words.are("What is"));
     }
 }

@@ -7,10 +7,12 @@
 //! remember or to forget something, so nothing is written before a turn is committed.
 //!
 //! Start with `turn.rs` for the life of one turn and `rounds.rs` for its answer; `tool/` has what the agent can do beside
-//! talking. What can be decided without waiting for anybody is pure: `draft.rs` (when to read ahead), `history.rs` (what of the
+//! talking. An answer may be begun while it is open whether the person is done: `commitment.rs` knows, and `telling.rs` says
+//! what waits for it. What can be decided without waiting for anybody is pure: `draft.rs` (when to read ahead), `history.rs` (what of the
 //! conversation is shown), `prompt.rs` (in which order), `conversation.rs` (the same for callers who bring theirs along).
 //! This crate never decides when a person is done, never speaks, and never cuts an answer into sentences.
 
+mod commitment;
 mod conversation;
 mod draft;
 mod embed;
@@ -29,6 +31,7 @@ mod rounds;
 mod service;
 mod session;
 mod settings;
+mod telling;
 mod tool;
 mod turn;
 mod turn_log;

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use crate::history::{History, MAX_STORED};
-use crate::input::Opening;
+use crate::input::{Opening, are_same_words};
 use crate::mind::Mind;
 use crate::remembering::Unavailable;
 use crate::tool::{Tool, choice};
@@ -45,7 +45,7 @@ impl Known {
 impl Recalled {
     /// Whether another look with these words could only find the same.
     pub fn is_for(&self, words: &str) -> bool {
-        self.words.split_whitespace().eq(words.split_whitespace())
+        are_same_words(&self.words, words)
     }
 
     pub fn contains_all_of(&self, other: &Self) -> bool {

@@ -7,21 +7,25 @@
 //! is to say (`Tool::arguments_for`). What the tool returned then stands in the ordinary prompt, which the server has in its
 //! cache; and a deed is confirmed by the tool's own sentence, so that nothing is claimed that was not done.
 //!
+//! Where an answer is made on a guess, everything from the first tool on waits for the commit.
+//!
 //! A call that can't be used is told to the model once, with the reason. The next one is given up, aloud. No part of such a
 //! call is ever run.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aether_llm::{ChatRequest, Delta, FinishReason, Message, ToolCall, ToolCallPiece, ToolCalls, ToolChoice, ToolSpec};
-use aether_proto::{Done, Error, ErrorCode, Status, TextChunk, ToolResult, TurnId, Usage, brain_output};
+use aether_llm::{ChatRequest, Delta, FinishReason, Message, ToolCall, ToolCalls, ToolChoice, ToolSpec};
+use aether_proto::{Error, ErrorCode, Status, ToolResult, TurnId, Usage, brain_output};
 use aether_settings::OfferTools;
 use serde_json::Value;
 use tracing::{debug, info, warn};
 
+use crate::commitment::Committed;
 use crate::input::invalid;
 use crate::mind::llm_error;
 use crate::prompt;
+use crate::telling::Telling;
 use crate::tool::{self, Outcome, Surroundings, Tool};
 use crate::turn::{Prepared, Turn, milliseconds};
 
@@ -31,30 +35,6 @@ const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
 const MAX_CALLS: usize = 8;
 /// `message` is a sentence to say while a tool runs.
 const LOOKING: &str = "looking";
-
-/// When the answer's preparation got where.
-#[derive(Clone, Copy)]
-pub struct Times {
-    pub committed: Instant,
-    /// All is known that the prompt needs. From here on it is the model that takes its time.
-    pub prepared: Instant,
-    pub recall_ms: u32,
-    /// What the embedding model took of it.
-    pub embed: Duration,
-}
-
-/// What has been told so far.
-struct Telling {
-    times: Times,
-    /// Of the next chunk.
-    index: u32,
-    /// A round has begun since the last chunk.
-    pause: bool,
-    /// Tools of the caller have been asked for.
-    called: bool,
-    usage: Option<Usage>,
-    done: Done,
-}
 
 /// Who runs what the model asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,37 +67,25 @@ struct Refused {
 }
 
 impl Turn {
-    /// Makes and sends the answer.
-    pub async fn generate(&mut self, prepared: Prepared, times: Times) -> Result<(), Error> {
-        let done = Done { recall_ms: times.recall_ms, model_embed_us: microseconds(times.embed), ..Done::default() };
-        let mut telling = Telling { times, index: 0, pause: false, called: false, usage: None, done };
+    /// Makes the answer to what was prepared.
+    pub async fn respond(&mut self, telling: &mut Telling, prepared: &mut Prepared) -> Result<FinishReason, Error> {
         let given = Arc::clone(&self.opening.given);
-        let outcome = if given.tools.is_empty() {
-            self.think(&mut telling, prepared).await
+        let finish = if given.tools.is_empty() {
+            self.think(telling, prepared).await?
         } else {
-            let messages = self.messages(&prepared, &[], false);
-            self.ask(&mut telling, messages, given.tools.clone(), Whose::Callers).await.map(|heard| heard.finish)
+            let messages = self.messages(prepared, &[], false);
+            self.ask(telling, messages, given.tools.clone(), Whose::Callers).await?.finish
         };
-        let finish = outcome?;
-        if telling.index == 0 && !telling.called {
+        if telling.is_silent() {
             return Err(ErrorCode::LlmUnavailable.error("the language model answered with nothing; ask again"));
         }
-        let Telling { usage, mut done, index, .. } = telling;
-        if let Some(usage) = usage {
-            self.send(brain_output::Output::Usage(usage)).await?;
-        }
-        done.finish_reason = finish.as_str().to_owned();
-        done.total_ms = milliseconds(times.committed.elapsed());
-        let Done { recall_ms, first_token_ms, total_ms, .. } = done;
-        info!(recall_ms, first_token_ms, total_ms, chunks = index, "turn answered");
-        self.send(brain_output::Output::Done(done)).await?;
-        Ok(())
+        Ok(finish)
     }
 
     /// Answers, with the agent's own tools where they help.
-    async fn think(&mut self, telling: &mut Telling, mut prepared: Prepared) -> Result<FinishReason, Error> {
+    async fn think(&mut self, telling: &mut Telling, prepared: &mut Prepared) -> Result<FinishReason, Error> {
         let small = self.mind.options.tools == OfferTools::Relevant;
-        let mut offered = self.offered(&prepared);
+        let mut offered = self.offered(prepared);
         let mut results = Vec::new();
         if small
             && let [tool] = offered.as_slice()
@@ -126,7 +94,8 @@ impl Turn {
             let tool = *tool;
             offered.clear();
             let shown = prepared.known.turns(self.opening.turn);
-            let outcome = self.run_tool(tool, "", &arguments, &shown).await?;
+            let committed = self.until_committed(telling).await?;
+            let outcome = self.run_tool(tool, "", &arguments, &shown, committed).await?;
             if outcome.ok && !outcome.text.is_empty() {
                 results.push(prompt::tool_result(tool.name(), &outcome.text));
                 if tool.name() == "recall" {
@@ -140,13 +109,14 @@ impl Turn {
         let mut mended = false;
         let mut rounds = 0;
         loop {
-            let mut messages = self.messages(&prepared, &results, small && !offered.is_empty());
+            let mut messages = self.messages(prepared, &results, small && !offered.is_empty());
             messages.extend_from_slice(&exchanged);
             let heard =
                 self.ask(telling, messages, offered.iter().map(|tool| spec(*tool)).collect(), Whose::Own).await?;
             if heard.calls.is_empty() && heard.malformed.is_none() {
                 return Ok(heard.finish);
             }
+            let committed = self.until_committed(telling).await?;
             telling.pause = true;
             if rounds >= self.mind.options.tool_rounds {
                 self.tell(telling, "Sorry, I did not get that done.").await?;
@@ -170,7 +140,7 @@ impl Turn {
                 let apology = apology.map_or("Sorry, I could not do that.", Tool::apology);
                 let outcome = Outcome::failed(format!("the call could not be used: {reason}"), apology);
                 warn!(tool = name, "the model's call could not be used");
-                self.report(id, name, &outcome).await?;
+                self.report(id, name, &outcome, committed).await?;
                 self.tell(telling, apology).await?;
                 return Ok(FinishReason::Stop);
             }
@@ -180,7 +150,7 @@ impl Turn {
                 exchanged.push(Message::asking(heard.calls.into_iter().take(MAX_CALLS).collect()));
             }
             for Wanted { id, tool, arguments } in calls {
-                let outcome = self.run_tool(tool, &id, &arguments, &shown).await?;
+                let outcome = self.run_tool(tool, &id, &arguments, &shown, committed).await?;
                 let text = if outcome.text.is_empty() { "Nothing was found." } else { &outcome.text };
                 if !small {
                     exchanged.push(Message::returned(id, text));
@@ -215,7 +185,7 @@ impl Turn {
     }
 
     fn messages(&self, prepared: &Prepared, results: &[Message], brief: bool) -> Vec<Message> {
-        let Prepared { text, known, recalled } = prepared;
+        let Prepared { text, known, recalled, .. } = prepared;
         self.prompt(&known.history, Some(recalled), text, results, brief)
     }
 
@@ -231,7 +201,7 @@ impl Turn {
         let options = &self.mind.options;
         let model = given.has_images().then(|| options.vision_model.clone()).flatten();
         let first_token = self.mind.llm.options().deadlines.first_token;
-        let since_commit = telling.times.committed.elapsed();
+        let since_commit = self.commitment.elapsed();
         // A later round has the model's whole patience again.
         let waited = if telling.pause { Duration::ZERO } else { since_commit };
         let names: Vec<_> = tools.iter().map(|tool| tool.name.clone()).collect();
@@ -244,12 +214,12 @@ impl Turn {
             top_p: given.top_p,
             seed: given.seed,
             stop: given.stop.clone(),
-            total: self.call.context().deadline().map(|deadline| deadline.saturating_sub(since_commit)),
+            total: self.context.deadline().map(|deadline| deadline.saturating_sub(since_commit)),
             first_token: Some(first_token.saturating_sub(waited).max(SHORTEST_PATIENCE)),
             ..ChatRequest::new(messages)
         };
         let model = model.unwrap_or_else(|| self.mind.llm.options().model.clone());
-        let mut completion = self.mind.llm.chat(request, self.call.cancelled());
+        let mut completion = self.mind.llm.chat(request, self.output.cancelled());
         let (mut own, mut unknown, mut malformed) = (ToolCalls::default(), ToolCalls::default(), None);
         let mut unknown_indices = Vec::new();
         let is_forced = matches!(given.tool_choice, ToolChoice::Required | ToolChoice::Named(_));
@@ -319,42 +289,6 @@ impl Turn {
         }
     }
 
-    async fn tell(&mut self, telling: &mut Telling, text: &str) -> Result<(), Error> {
-        // Models like to begin with a blank; nobody can say one.
-        let is_first = telling.index == 0;
-        let text = if is_first || telling.pause { text.trim_start() } else { text };
-        if text.is_empty() {
-            return Ok(());
-        }
-        let text = if telling.pause && !is_first { format!(" {text}") } else { text.to_owned() };
-        telling.pause = false;
-        if is_first {
-            telling.done.first_token_ms = milliseconds(telling.times.committed.elapsed());
-            telling.done.model_first_token_us = microseconds(telling.times.prepared.elapsed());
-        }
-        if let Some(said) = &mut self.said {
-            said.heard.push_str(&text);
-        }
-        self.send(brain_output::Output::TextChunk(TextChunk { index: telling.index, text })).await?;
-        telling.index += 1;
-        Ok(())
-    }
-
-    async fn pass_on(&self, telling: &mut Telling, piece: ToolCallPiece) -> Result<(), Error> {
-        if !telling.called && telling.index == 0 {
-            telling.done.first_token_ms = milliseconds(telling.times.committed.elapsed());
-            telling.done.model_first_token_us = microseconds(telling.times.prepared.elapsed());
-        }
-        telling.called = true;
-        let call = aether_proto::ToolCall {
-            index: piece.index,
-            id: piece.id.unwrap_or_default(),
-            name: piece.name.unwrap_or_default(),
-            arguments: piece.arguments,
-        };
-        Ok(self.send(brain_output::Output::ToolCall(call)).await?)
-    }
-
     /// Runs a tool within its deadline and says what became of it.
     async fn run_tool(
         &self,
@@ -362,6 +296,7 @@ impl Turn {
         id: &str,
         arguments: &Value,
         shown: &[TurnId],
+        committed: Committed,
     ) -> Result<Outcome, Error> {
         if let Some(sentence) = tool.meanwhile() {
             let status = Status { code: LOOKING.to_owned(), message: sentence.to_owned() };
@@ -376,11 +311,11 @@ impl Turn {
             self.mind.sessions.forget(&self.opening.tenant, self.opening.session, &outcome.gone);
         }
         info!(tool = tool.name(), ok = outcome.ok, ms = milliseconds(began.elapsed()), "a tool has run");
-        self.report(id, tool.name(), &outcome).await?;
+        self.report(id, tool.name(), &outcome, committed).await?;
         Ok(outcome)
     }
 
-    async fn report(&self, id: &str, name: &str, outcome: &Outcome) -> Result<(), Error> {
+    async fn report(&self, id: &str, name: &str, outcome: &Outcome, _: Committed) -> Result<(), Error> {
         let result = ToolResult {
             call_id: id.to_owned(),
             name: name.to_owned(),
@@ -432,8 +367,4 @@ fn complaint(offered: &[&'static dyn Tool], reason: &str) -> String {
         "This call can't be used: {reason}. Write it again as JSON with \"name\" ({}) and \"arguments\", and nothing else.",
         names.join(", ")
     )
-}
-
-fn microseconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }

@@ -1,35 +1,35 @@
 //! One turn, from its opening to the end of its answer.
 //!
 //! While the person speaks ([`Turn::listen`]): the history is read once, memories are recalled as soon as there are words to
-//! recall for, and the prompt so far is read into the server's cache. After `commit` ([`Turn::answer`]): memories are recalled
-//! for the final words, and the answer is streamed as it is made (`rounds.rs`). Whatever ends the call aborts what runs on its
-//! behalf.
+//! recall for, and the prompt so far is read into the server's cache. After `commit`, or on a guess that it will come
+//! ([`Turn::answer`]): memories are recalled for the final words, and the answer is streamed as it is made (`rounds.rs`). A
+//! guess is listened for its commit meanwhile (`commitment.rs`). Whatever ends the call aborts what runs on its behalf.
 
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aether_bus::{CallEnded, IncomingCall};
+use aether_bus::{CallEnded, Context, IncomingCall, Output};
 use aether_llm::Message;
-use aether_proto::{BrainInput, BrainOutput, Commit, Error, ErrorCode, Modality, Status, TurnId, Update, brain_output};
+use aether_proto::{BrainInput, BrainOutput, Error, Modality, TurnId, brain_output};
 use aether_store::{Exchange, TurnStatus};
 use aether_telemetry::metric;
 use futures::FutureExt as _;
+use futures::future::ready;
 use time::OffsetDateTime;
-use tracing::{Instrument as _, info, info_span};
+use tracing::{Instrument as _, debug, info, info_span};
 
+use crate::commitment::{Commitment, never_made};
 use crate::conversation;
 use crate::draft::{Draft, Step};
 use crate::history::History;
-use crate::input::{Input, Opening, invalid};
+use crate::input::{Input, Opening, Words, invalid};
 use crate::mind::Mind;
 use crate::preparation::{Known, Recalled, load_history, read_ahead, recall};
 use crate::prompt::{self, Prompt, shorten};
-use crate::rounds::Times;
+use crate::telling::Times;
 
-/// Told once in a session, when an answer is made without what was said before.
-const MEMORY_UNAVAILABLE: &str = "memory_unavailable";
 /// Exchanges that a small model sees when it is offered a tool: the tool changes the prompt's beginning, so that all of it is
 /// read anew, and what is asked for is in the last words.
 const BRIEF_HISTORY: usize = 4;
@@ -49,12 +49,19 @@ pub async fn serve(mind: Arc<Mind>, call: Call) -> Result<(), Error> {
         };
         let (superseded, over) = (claim.superseded(), call.cancelled());
         let generation = opening.generation;
-        let turn = Turn { mind: Arc::clone(&mind), opening, call, said: None };
+        let turn = Turn {
+            mind: Arc::clone(&mind),
+            opening,
+            context: call.context().clone(),
+            output: call.output(),
+            commitment: Commitment::default(),
+            said: None,
+        };
         tokio::select! {
             biased;
             () = superseded.cancelled() => Err(stale(generation)),
             () = over.cancelled() => Err(CallEnded.into()),
-            result = turn.run() => result,
+            result = turn.run(call) => result,
         }
     }
     .instrument(span)
@@ -69,8 +76,10 @@ fn stale(generation: u32) -> Error {
 pub struct Turn {
     pub mind: Arc<Mind>,
     pub opening: Opening,
-    pub call: Call,
-    /// Once committed: what the person said and what has been answered so far.
+    pub context: Context,
+    pub output: Output<BrainOutput>,
+    pub commitment: Commitment,
+    /// What the person said, or is taken to have said, and what has been answered so far.
     pub said: Option<Exchange>,
 }
 
@@ -79,15 +88,15 @@ pub struct Prepared {
     pub text: String,
     pub known: Known,
     pub recalled: Recalled,
+    pub times: Times,
 }
 
-/// What [`Turn::listen`] found out before the commit.
+/// What [`Turn::listen`] found out before there was something to answer.
 struct Heard {
-    text: String,
-    history: Option<Known>,
+    words: Words,
+    history: Work<Known>,
     recalled: Option<Recalled>,
     prefill: Option<Work<()>>,
-    at: Instant,
 }
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -101,15 +110,22 @@ async fn finished<T>(work: &mut Option<Work<T>>) -> T {
 }
 
 impl Turn {
-    async fn run(mut self) -> Result<(), Error> {
+    async fn run(mut self, mut call: Call) -> Result<(), Error> {
         let _interactive = self.mind.gate.interactive();
         info!(words = self.opening.words.split_whitespace().count(), "turn opened");
-        let Some(heard) = self.listen().await? else { return Ok(()) };
-        self.answer(heard).await
+        let Some(heard) = self.listen(&mut call).await? else { return Ok(()) };
+        let (commitment, words, patience) =
+            (self.commitment.clone(), heard.words.clone(), self.mind.options.open_limit);
+        tokio::select! {
+            biased;
+            Err(error) = commitment.follow(&mut call, &words, patience) => Err(error),
+            outcome = self.answer(heard) => outcome,
+        }
     }
 
-    /// Follows the person's words and prepares the answer. `None` when the caller gave the turn up.
-    async fn listen(&mut self) -> Result<Option<Heard>, Error> {
+    /// Follows the person's words and prepares the answer, until they are committed or taken for all there are. `None` when
+    /// the caller gave the turn up.
+    async fn listen(&self, call: &mut Call) -> Result<Option<Heard>, Error> {
         let options = &self.mind.options;
         let mut draft = Draft::new(self.opening.generation, self.opening.words.clone(), options.prefill_pause);
         // Who brings the conversation along has no other history here. Its words are whole, too, so there is nothing to read
@@ -147,29 +163,29 @@ impl Turn {
 
             tokio::select! {
                 biased;
-                frame = self.call.next() => {
+                frame = call.next() => {
                     let Some(frame) = frame else { return Ok(None) };
                     last_news = tokio::time::Instant::now();
-                    match Input::read(frame)? {
-                        Input::Update(Update { generation, words }) => {
-                            if !draft.update(generation, words) {
-                                metrics::counter!(metric::STALE, "what" => "brain_update").increment(1);
-                            }
+                    let words = match Input::read(frame)? {
+                        input if input.is_stale(draft.generation()) => continue,
+                        Input::Update(words) => {
+                            draft.update(words);
+                            continue;
                         }
-                        Input::Commit(Commit { generation, .. }) if generation < draft.generation() => {
-                            metrics::counter!(metric::STALE, "what" => "brain_commit").increment(1);
-                        }
-                        Input::Commit(Commit { text, .. }) if text.trim().is_empty() && !brought => {
+                        Input::Guess(words) | Input::Commit(words) if words.text.trim().is_empty() && !brought => {
                             return Err(invalid("a turn without words can't be answered: cancel it instead"));
                         }
-                        Input::Commit(Commit { text, .. }) => {
-                            let at = Instant::now();
-                            if let Some(loading) = loading {
-                                history = Some(loading.await);
-                            }
-                            return Ok(Some(Heard { text, history, recalled, prefill, at }));
+                        Input::Guess(words) => {
+                            debug!("an answer is begun on a guess");
+                            words
                         }
-                    }
+                        Input::Commit(words) => {
+                            self.commitment.make();
+                            words
+                        }
+                    };
+                    let history = loading.unwrap_or_else(|| ready(history.unwrap_or_default()).boxed());
+                    return Ok(Some(Heard { words, history, recalled, prefill }));
                 }
                 known = finished(&mut loading) => history = Some(known),
                 found = finished(&mut recalling) => {
@@ -181,7 +197,7 @@ impl Turn {
                 () = finished(&mut prefill) => draft.ended(),
                 () = wait_until(look_again) => {}
                 () = tokio::time::sleep_until(last_news + self.mind.options.open_limit) => {
-                    return Err(ErrorCode::DeadlineExceeded.error("the turn was opened and never committed"));
+                    return Err(never_made());
                 }
             }
         }
@@ -189,8 +205,7 @@ impl Turn {
 
     /// Answers what the person said.
     async fn answer(&mut self, heard: Heard) -> Result<(), Error> {
-        let Heard { text, history, recalled, prefill, at } = heard;
-        let known = history.unwrap_or(Known { history: History::default(), failed: true });
+        let Heard { words: Words { text, .. }, history, recalled, prefill } = heard;
         let brought = self.opening.given.messages.is_some();
         self.said = (!brought).then(|| Exchange {
             turn: self.opening.turn,
@@ -203,6 +218,7 @@ impl Turn {
         });
 
         // All three at once; the reading-ahead is waited for because it holds the slot whose cache this prompt needs.
+        let known = history.await;
         let shown = known.turns(self.opening.turn);
         let prepare = async {
             let prepared = tokio::join!(self.history_at_last(known), self.recall_at_last(recalled, &text, shown));
@@ -213,16 +229,10 @@ impl Turn {
                 prefill.await;
             }
         };
-        let (((known, (recalled, embed)), prepared_at), ()) = tokio::join!(prepare, reading);
-        let recall_ms = milliseconds(prepared_at - at);
-        if (known.failed || recalled.failed)
-            && self.mind.sessions.tell_once(&self.opening.tenant, self.opening.session, MEMORY_UNAVAILABLE)
-        {
-            let message = "I can't remember our earlier conversations right now.".to_owned();
-            self.send(brain_output::Output::Status(Status { code: MEMORY_UNAVAILABLE.to_owned(), message })).await?;
-        }
-        let times = Times { committed: at, prepared: prepared_at, recall_ms, embed };
-        let outcome = self.generate(Prepared { text, known, recalled }, times).await;
+        let (((known, (recalled, embed)), at), ()) = tokio::join!(prepare, reading);
+        let recall = self.commitment.until(at);
+        let times = Times { prepared: at, recall, embed: embed.min(recall) };
+        let outcome = self.generate(Prepared { text, known, recalled, times }).await;
         self.keep();
         outcome
     }
@@ -290,18 +300,22 @@ impl Turn {
     }
 
     pub async fn send(&self, output: brain_output::Output) -> Result<(), CallEnded> {
-        self.call.send(&BrainOutput { output: Some(output) }).await
+        self.output.send(&BrainOutput { output: Some(output) }).await
     }
 
-    /// Lets the next turn of this session know of this one, whether or not its row is written by then.
+    /// Lets the next turn of this session know of this one, whether or not its row is written by then. What was only
+    /// guessed was not said.
     fn keep(&mut self) {
-        if let Some(said) = self.said.take() {
-            self.mind.sessions.keep(&self.opening.tenant, self.opening.session, said);
+        if self.commitment.is_made()
+            && let Some(said) = self.said.take()
+        {
+            let started_at = OffsetDateTime::now_utc() - self.commitment.elapsed();
+            self.mind.sessions.keep(&self.opening.tenant, self.opening.session, Exchange { started_at, ..said });
         }
     }
 }
 
-/// A turn that is dropped where it stands, because its caller has gone, was still said.
+/// A turn that is dropped where it stands, because its caller has gone, was still said if it was committed.
 impl Drop for Turn {
     fn drop(&mut self) {
         self.keep();

@@ -89,7 +89,7 @@ async fn an_endless_answer_is_cut() {
 
 /// An endless model that counts its conversations.
 #[derive(Clone, Default)]
-struct CountingLlm {
+pub struct CountingLlm {
     begun: Arc<AtomicUsize>,
     running: Arc<AtomicUsize>,
 }
@@ -104,7 +104,7 @@ impl Drop for Running {
 
 impl CountingLlm {
     /// Says `words` words, one every 20 ms.
-    async fn start(&self, words: usize) -> String {
+    pub async fn start(&self, words: usize) -> String {
         let counting = self.clone();
         let answer = move || {
             let counting = counting.clone();
@@ -133,11 +133,11 @@ impl CountingLlm {
         endpoint
     }
 
-    fn begun(&self) -> usize {
+    pub fn begun(&self) -> usize {
         self.begun.load(Ordering::SeqCst)
     }
 
-    async fn until_running(&self, count: usize) {
+    pub async fn until_running(&self, count: usize) {
         testkit::eventually("as many answers as expected", 5, || async {
             self.running.load(Ordering::SeqCst) == count
         })

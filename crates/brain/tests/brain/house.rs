@@ -193,7 +193,16 @@ impl Turn {
     }
 
     pub async fn update(&mut self, words: &str) {
-        let update = Update { generation: self.generation, words: words.into() };
+        self.words(words, false).await;
+    }
+
+    /// These may be all the words.
+    pub async fn guess(&mut self, words: &str) {
+        self.words(words, true).await;
+    }
+
+    async fn words(&mut self, words: &str, guess: bool) {
+        let update = Update { generation: self.generation, words: words.into(), guess };
         self.call.send(&BrainInput { input: Some(brain_input::Input::Update(update)) }).await.unwrap();
     }
 

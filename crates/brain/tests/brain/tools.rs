@@ -9,10 +9,10 @@ use aether_settings::OfferTools;
 use aether_testkit::{self as testkit, Script, ScriptedLlm};
 use serde_json::Value;
 
-const GOOD_CALL: &str = "{\"name\": \"remember\", \"arguments\": {\"fact\": \"My locker number is 42.\"}}";
-const REMEMBER: &str = "Remember that my locker number is 42.";
+pub const GOOD_CALL: &str = "{\"name\": \"remember\", \"arguments\": {\"fact\": \"My locker number is 42.\"}}";
+pub const REMEMBER: &str = "Remember that my locker number is 42.";
 
-async fn scripted_brain(house: &House, llm: &ScriptedLlm, change: impl FnOnce(&mut Options)) -> Brain {
+pub async fn scripted_brain(house: &House, llm: &ScriptedLlm, change: impl FnOnce(&mut Options)) -> Brain {
     house.brain_with(&llm.endpoint, ScriptedLlm::MODEL, PATIENT, change).await
 }
 
@@ -24,7 +24,7 @@ async fn ask(house: &House, text: &str, change: impl FnOnce(&mut Open)) -> Answe
 }
 
 /// What was asked for an answer, without what was only read ahead.
-fn questions(llm: &ScriptedLlm) -> Vec<Value> {
+pub fn questions(llm: &ScriptedLlm) -> Vec<Value> {
     llm.requests().into_iter().filter(|request| request["max_tokens"] != 1).collect()
 }
 
@@ -32,12 +32,12 @@ fn names(request: &Value) -> Vec<&str> {
     request["tools"].as_array().into_iter().flatten().map(|tool| tool["function"]["name"].as_str().unwrap()).collect()
 }
 
-fn contents(request: &Value) -> Vec<(&str, &str)> {
+pub fn contents(request: &Value) -> Vec<(&str, &str)> {
     let messages = request["messages"].as_array().unwrap();
     messages.iter().map(|m| (m["role"].as_str().unwrap(), m["content"].as_str().unwrap_or("?"))).collect()
 }
 
-async fn facts(house: &House) -> Vec<String> {
+pub async fn facts(house: &House) -> Vec<String> {
     let mut transaction = house.store().tenant(&house.context.tenant).await.unwrap();
     let person = PersonId::new("guest-1").unwrap();
     let rows = transaction.facts(&house.context.agent, &person, 100).await.unwrap();
@@ -45,7 +45,7 @@ async fn facts(house: &House) -> Vec<String> {
 }
 
 /// A script whose first request, the reading-ahead of the opening, gets nothing of interest.
-fn after_reading_ahead(scripts: impl IntoIterator<Item = Script>) -> Vec<Script> {
+pub fn after_reading_ahead(scripts: impl IntoIterator<Item = Script>) -> Vec<Script> {
     std::iter::once(Script::words(["."])).chain(scripts).collect()
 }
 
