@@ -74,8 +74,8 @@ impl Report {
         if !figures.parts.is_empty() {
             line("\n| part | CPU s per minute | MB before | MB at most |\n|---|---:|---:|---:|");
             for part in &figures.parts {
-                let (cpu, before, most) = (part.cpu_seconds_per_minute, part.resident_mb_before, part.resident_mb_most);
-                line(&format!("| {} | {cpu:.1} | {before:.0} | {most:.0} |", part.name));
+                let [before, most] = [part.resident_mb_before, part.resident_mb_most].map(|mb| amount(mb, ""));
+                line(&format!("| {} | {:.1} | {before} | {most} |", part.name, part.cpu_seconds_per_minute));
             }
         }
         if !self.sweep.is_empty() {
