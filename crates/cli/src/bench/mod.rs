@@ -14,7 +14,7 @@ use crate::{Context, Error};
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  aether bench                     turn-taking, on the Aether that runs\n  \
-    aether bench --quick             the same in a minute\n  aether bench gateway             what the gateway adds; starts what it needs itself"
+    aether bench --quick             the same in a minute or two\n  aether bench gateway             what the gateway adds; starts what it needs itself"
 )]
 pub struct Arguments {
     #[command(subcommand)]

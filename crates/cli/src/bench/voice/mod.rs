@@ -37,8 +37,8 @@ const PERSON: &str = "the simulated person";
 /// at the person's side, on one clock, both network legs included. Nothing is asserted: times depend on the machine, which is
 /// named.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  aether bench voice                some six minutes of talk\n  \
-    aether bench voice --quick        a minute\n  \
+#[command(after_help = "Examples:\n  aether bench voice                some seven minutes of talk\n  \
+    aether bench voice --quick        a minute or two\n  \
     aether bench voice --rounds 5     more of the same, for rarer things\n  \
     aether bench voice --only pauses\n  \
     aether bench voice --quick --sweep AETHER_ENDPOINT_SILENCE_MS=200,350,500,800\n\n\
@@ -46,7 +46,7 @@ const PERSON: &str = "the simulated person";
     or the agent's voice came before the person went on. A false interruption is a backchannel, a noise or an echo that stopped \
     the voice; a missed one an interruption over which it was still heard 1.5 s later.")]
 pub(super) struct Arguments {
-    /// Only what takes about a minute
+    /// Only one of each kind: a minute or two
     #[arg(long)]
     quick: bool,
     /// How often everything is played

@@ -7,13 +7,15 @@ use super::report::{Report, amount};
 
 const STYLE: &str = include_str!("page.css");
 /// A picture's own units; the page scales it.
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 300.0;
+const WIDTH: f64 = 480.0;
+const HEIGHT: f64 = 290.0;
 /// Room for what is written at the left, the right, above and below.
 const LEFT: f64 = 46.0;
-const RIGHT: f64 = 14.0;
-const TOP: f64 = 14.0;
+const RIGHT: f64 = 26.0;
+const TOP: f64 = 22.0;
 const BOTTOM: f64 = 38.0;
+/// More numbers do not fit beside each other.
+const MOST_STEPS: f64 = 8.0;
 /// The bars of the histogram.
 const BIN_MS: f64 = 100.0;
 
@@ -127,7 +129,7 @@ impl Axes {
             "<text class=\"unit\" x=\"{end}\" y=\"{:.1}\">{unit_x}</text>\
              <text class=\"unit\" x=\"{end}\" y=\"{:.1}\">{unit_y}</text>",
             HEIGHT - 6.0,
-            TOP - 2.0
+            TOP - 8.0
         );
         axes
     }
@@ -174,6 +176,7 @@ impl Axes {
 }
 
 fn steps(most: f64, step: f64) -> impl Iterator<Item = f64> {
+    let step = step * (most / step / MOST_STEPS).ceil().max(1.0);
     let count = (most / step).floor() as u32;
     (0..=count).map(move |number| f64::from(number) * step)
 }
