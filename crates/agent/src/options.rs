@@ -27,6 +27,8 @@ pub struct Options {
     pub echo_cancellation: bool,
     pub lane: lane::Options,
     pub policy: Policy,
+    /// The folder of traces, if they are wanted.
+    pub trace: Option<PathBuf>,
     pub ears: EarsOptions,
 }
 
@@ -58,6 +60,7 @@ impl From<&Settings> for Options {
             echo_cancellation: settings.agent.echo_cancellation,
             lane: lane_options(&settings.turn_taking),
             policy: Policy::default(),
+            trace: settings.turn_taking.trace.clone(),
             ears: EarsOptions {
                 livekit_ffi: settings.home.livekit_ffi(),
                 onnxruntime: settings.home.onnxruntime(),

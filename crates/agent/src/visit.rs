@@ -144,6 +144,7 @@ impl Visit<'_> {
             lane: self.options.lane.clone(),
             policy: self.options.policy.clone(),
             manners: self.keeper.inherited().map(manners).unwrap_or_default(),
+            trace: self.options.trace.clone(),
         }
     }
 

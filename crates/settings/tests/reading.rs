@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use aether_settings::{
-    ALL, Dialect, Error, HomeSettings, HttpSettings, IdentitySettings, Invalid, LiveKitSettings,
-    LlmSettings, Loader, LogFormat, NatsSettings, PostgresSettings, Problem, RedisSettings, Row, Source,
-    SpeechSettings, TelemetrySettings, describe,
+    ALL, Dialect, Error, HomeSettings, HttpSettings, IdentitySettings, Invalid, LiveKitSettings, LlmSettings, Loader,
+    LogFormat, NatsSettings, PostgresSettings, Problem, RedisSettings, Row, Source, SpeechSettings, TelemetrySettings,
+    TurnTakingSettings, describe,
 };
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -57,7 +57,8 @@ fn the_defaults_are_what_aether_up_starts() {
     let speech = load(&[], "", SpeechSettings::read).unwrap();
     assert_eq!((&*speech.whisper_model, &*speech.piper_model), ("whisper-tiny.en", "en_US-joe-medium"));
     assert_eq!((speech.whisper_threads, speech.whisper_states), (None, 1));
-    assert_eq!(load(&[], "", TurnTakingSettings::read).unwrap().endpoint_silence, Duration::from_millis(500));
+    let turn_taking = load(&[], "", TurnTakingSettings::read).unwrap();
+    assert_eq!((turn_taking.endpoint_silence, turn_taking.trace), (Duration::from_millis(500), None));
     assert_eq!(load(&[], "", HomeSettings::read).unwrap().home.to_str(), Some(".aether"));
     let identity = load(&[], "", IdentitySettings::read).unwrap();
     assert_eq!((identity.tenant.as_str(), identity.agent.as_str()), ("default", "aether"));

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::media::SAMPLE_RATE_HZ;
 use crate::partials::Partials;
 use crate::pause::Pause;
+use crate::recorder::Recorder;
 use crate::utterance::{self, Utterance};
 
 /// Samples of one voice-activity window at 16 kHz: 32 ms.
@@ -123,7 +124,13 @@ impl LaneInput {
 }
 
 /// Starts listening to one participant.
-pub fn start(id: LaneId, ears: &Ears, options: Options, reports: mpsc::Sender<(LaneId, Report)>) -> LaneInput {
+pub(crate) fn start(
+    id: LaneId,
+    ears: &Ears,
+    options: Options,
+    reports: mpsc::Sender<(LaneId, Report)>,
+    recorder: Recorder,
+) -> LaneInput {
     let (frames, input) = mpsc::channel(QUEUE_FRAMES);
     let shell = Shell {
         id,
@@ -144,6 +151,7 @@ pub fn start(id: LaneId, ears: &Ears, options: Options, reports: mpsc::Sender<(L
         wait: Duration::ZERO,
         decode: Duration::ZERO,
         reports,
+        recorder,
     };
     tokio::spawn(shell.run(input));
     LaneInput { frames }
@@ -171,6 +179,7 @@ struct Shell {
     wait: Duration,
     decode: Duration,
     reports: mpsc::Sender<(LaneId, Report)>,
+    recorder: Recorder,
 }
 
 /// What was worked out beside the loop.
@@ -356,7 +365,7 @@ impl Shell {
     }
 
     async fn step(&mut self, event: lane::Event) {
-        for effect in self.machine.next(event) {
+        for effect in self.recorder.lane(self.id, &mut self.machine, event) {
             match effect {
                 lane::Effect::Transcribe { generation } => self.transcribe(generation),
                 lane::Effect::CancelTranscription { .. } => self.decode_cancel.cancel(),

@@ -17,6 +17,7 @@ mod outbox;
 mod partials;
 mod pause;
 pub mod playout;
+mod recorder;
 mod script;
 pub mod session;
 mod speaker;

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{Invalid, Loader, Setting, Shown, value};
@@ -10,6 +11,7 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &ENDPOINT_SILENCE,
     &PARTIALS,
     &WORK_AHEAD,
+    &TRACE,
 ];
 
 /// Chosen instead of a model's id.
@@ -64,6 +66,13 @@ const WORK_AHEAD: Setting = Setting {
     shown: Shown::All,
     about: "make the answer in a pause that may be the end, unheard until it is: on or off",
 };
+const TRACE: Setting = Setting {
+    key: "turn.trace",
+    env: &["AETHER_TURN_TRACE"],
+    default: None,
+    shown: Shown::All,
+    about: "folder for a trace of every session, to replay; it holds what people say, except off the record",
+};
 
 /// How the agent takes turns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +84,7 @@ pub struct TurnTakingSettings {
     pub endpoint_silence: Duration,
     pub partials: bool,
     pub work_ahead: bool,
+    pub trace: Option<PathBuf>,
 }
 
 impl TurnTakingSettings {
@@ -86,6 +96,7 @@ impl TurnTakingSettings {
         let silence = loader.required(&ENDPOINT_SILENCE, |text| value::milliseconds(text, 100..=10_000));
         let partials = loader.required(&PARTIALS, value::switch);
         let work_ahead = loader.required(&WORK_AHEAD, value::switch);
+        let trace = loader.optional(&TRACE, value::path);
         Ok(Self {
             end_of_turn_model: Some(end_of_turn_model?).filter(|model| model != NO_MODEL),
             endpoint_shortest: shortest?,
@@ -94,6 +105,7 @@ impl TurnTakingSettings {
             endpoint_silence: silence?,
             partials: partials?,
             work_ahead: work_ahead?,
+            trace: trace?,
         })
     }
 }

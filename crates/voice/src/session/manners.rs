@@ -27,6 +27,9 @@ impl Shell {
         if self.manners.off_the_record == off {
             return;
         }
+        if off {
+            self.recorder.end();
+        }
         self.manners.off_the_record = off;
         self.shown_manners.send_replace(self.manners);
         // What was made ahead was made under the other rule: it is made again.

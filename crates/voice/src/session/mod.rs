@@ -10,6 +10,7 @@ mod seats;
 mod shell;
 mod turns;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ pub struct Options {
     pub policy: Policy,
     /// How it begins.
     pub manners: Manners,
+    /// The folder in which a trace of the machines is kept, for `aether turn replay`. It holds what people say.
+    pub trace: Option<PathBuf>,
 }
 
 /// How the agent behaves because somebody asked for it.

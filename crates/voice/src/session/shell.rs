@@ -24,6 +24,7 @@ use crate::journal::{Journal, shown_part};
 use crate::lane::{self, Report, Timing};
 use crate::media::{Caption, MediaEnd};
 use crate::playout::{self, Playout};
+use crate::recorder::Recorder;
 use crate::turn::{self, Turn};
 
 pub(super) struct Inputs {
@@ -50,7 +51,8 @@ pub(super) struct Shell {
     pub(super) parts: Parts,
     pub(super) journal: Journal,
     pub(super) playout: Playout,
-    pub(super) floor: Floor,
+    floor: Floor,
+    pub(super) recorder: Recorder,
     /// The turn that is alive; the floor sees to it that there is one at most.
     pub(super) turn: Option<Turn>,
     pub(super) seats: Seats,
@@ -74,6 +76,7 @@ impl Shell {
             journal: Journal::start(parts.bus.clone(), parts.turn_log.clone(), media, options.room.clone()),
             playout,
             floor: Floor::new(),
+            recorder: recorder(&options),
             turn: None,
             seats: Seats::default(),
             manners: options.manners,
@@ -126,7 +129,8 @@ impl Shell {
         match command {
             Command::Listen(guest, reply) => {
                 let lane = self.seats.speaker(guest);
-                let input = lane::start(lane, &self.parts.ears, self.options.lane.clone(), self.reports.clone());
+                let (options, recorder) = (self.options.lane.clone(), self.recorder.clone());
+                let input = lane::start(lane, &self.parts.ears, options, self.reports.clone(), recorder);
                 // A caller who did not wait drops the lane with its input.
                 let _ = reply.send(input);
             }
@@ -155,7 +159,7 @@ impl Shell {
                 let _ = done.send(());
             }
             Command::Say(text, reply) => {
-                let effects = self.floor.next(floor::Event::Say { text });
+                let effects = self.decide(floor::Event::Say { text });
                 let busy = effects.contains(&floor::Effect::Busy);
                 self.apply_all(effects, None).await;
                 let _ = reply.send(if busy { Err(Refused::Busy) } else { Ok(()) });
@@ -197,7 +201,7 @@ impl Shell {
             }
             Report::Said { text, timing } => {
                 self.transcript(lane, &text, true);
-                let effects = self.floor.next(floor::Event::Said { lane, text });
+                let effects = self.decide(floor::Event::Said { lane, text });
                 self.apply_all(effects, Some(timing)).await;
             }
             Report::Lost => {
@@ -327,8 +331,13 @@ impl Shell {
     }
 
     pub(super) async fn step(&mut self, event: floor::Event) {
-        let effects = self.floor.next(event);
+        let effects = self.decide(event);
         self.apply_all(effects, None).await;
+    }
+
+    /// The only way into the floor machine.
+    pub(super) fn decide(&mut self, event: floor::Event) -> Vec<floor::Effect> {
+        self.recorder.floor(&mut self.floor, event)
     }
 
     async fn apply_all(&mut self, effects: Vec<floor::Effect>, utterance: Option<Timing>) {
@@ -457,6 +466,16 @@ impl Shell {
         let event = client_event::Event::AgentState(AgentStateEvent { state: agent_state(phase).into() });
         self.journal.event(&self.options.context, "", &Span::none(), event);
     }
+}
+
+/// Of a session that is on the record, if somebody wants a trace.
+fn recorder(options: &Options) -> Recorder {
+    let Some(folder) = options.trace.as_ref().filter(|_| !options.manners.off_the_record) else {
+        return Recorder::default();
+    };
+    let session = options.context.session.map(|session| session.to_string()).unwrap_or_default();
+    // A session that another agent goes on with gets another file: its machines are new.
+    Recorder::start(folder, &format!("{session}-{}.jsonl", turn::unix_us() / 1_000))
 }
 
 /// Resolves when the armed deadline has passed; never without one.

@@ -215,7 +215,7 @@ impl Shell {
             self.lose(ability);
         }
         // Refused while somebody speaks: then the sentence is shown, and they will ask again.
-        let effects = self.floor.next(floor::Event::Say { text: sentence.to_owned() });
+        let effects = self.decide(floor::Event::Say { text: sentence.to_owned() });
         for effect in effects {
             // A sentence of our own has no further apology.
             self.apply(effect, None).await;

@@ -10,3 +10,4 @@ mod place;
 mod played;
 mod scene;
 mod speech;
+mod trace;

@@ -87,6 +87,7 @@ impl Scene {
             lane,
             policy: Policy { ask_again: Duration::from_millis(50), ..Policy::default() },
             manners,
+            trace: Some(folder.path().join("traces")),
         };
         let shutdown = CancellationToken::new();
         let parts = session::Parts { bus, turn_log, ears: EARS.clone() };
@@ -141,6 +142,22 @@ impl Scene {
 
     pub async fn shows(&self, status: &str) {
         eventually(status, 20, || async { self.place.statuses().iter().any(|code| code == status) }).await;
+    }
+
+    /// What is written of the session's trace so far; `None` if there is no file.
+    pub fn traced(&self) -> Option<String> {
+        let file = std::fs::read_dir(self._folder.path().join("traces")).ok()?.next()?.unwrap();
+        Some(std::fs::read_to_string(file.path()).unwrap())
+    }
+
+    /// Ends the session and returns its trace, once all of it is written.
+    pub async fn trace(&mut self) -> Option<String> {
+        self.shutdown.cancel();
+        (&mut self.running).await.unwrap();
+        // A session ends with this.
+        let is_whole = |trace: String| trace.contains(r#""event":"interrupt""#) && trace.ends_with('\n');
+        eventually("the trace", 20, || async { self.traced().is_none_or(is_whole) }).await;
+        self.traced()
     }
 
     pub fn log(&self) -> Vec<TurnLogEntry> {
