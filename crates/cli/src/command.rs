@@ -2,7 +2,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{Context, Error, bench, chat, config, key, models, page, people, room, session, status, talk, token, up};
+use crate::{
+    Context, Error, bench, chat, config, key, models, page, people, room, session, status, talk, token, turn, up,
+};
 
 /// A voice agent on your own machine: talk to it in a browser or any LiveKit room, or write to it; it remembers both.
 #[derive(Debug, Parser)]
@@ -48,6 +50,8 @@ enum Action {
     #[command(subcommand)]
     Models(models::Action),
     Bench(Box<bench::Arguments>),
+    #[command(subcommand)]
+    Turn(turn::Action),
 }
 
 /// Reads the command line and does what it says.
@@ -81,6 +85,7 @@ async fn act(action: Action) -> Result<(), Error> {
         Action::Models(action) => models::run(&context, action).await,
         Action::Talk(arguments) => Box::pin(talk::run(&context, arguments)).await,
         Action::Bench(arguments) => Box::pin(bench::run(&context, *arguments)).await,
+        Action::Turn(action) => turn::run(&action),
     }
 }
 
