@@ -1,10 +1,11 @@
 //! Takes the agent's own voice out of a microphone that hears it through a loudspeaker.
 //!
-//! Echo comes back through two networks and a sound card, 50 to 300 ms later, and each time the agent starts to speak it may
-//! come a little earlier or later than before. A canceller that has learned the echo removes nearly all of it, but needs a
-//! second or more to notice that it has moved; one that knows nothing yet is careful at first and lets some through later.
-//! So whenever the voice begins, a new canceller runs beside the old one. Of each frame the quieter result counts, and the
-//! one that has let less through is kept.
+//! Echo comes back through two networks and a sound card, 50 to 400 ms later. A canceller that has learned the way removes
+//! nearly all of it, but the way changes: networks buffer more after a hiccup and catch up again, above all in the first
+//! seconds of a call and from answer to answer. Then a canceller lets echo through for a second or two. One that is new lets
+//! nothing through for half a second, not even much of a person. So a new one is tried beside the one in use whenever
+//! the voice begins, and again and again while the one in use is itself young. Of each frame the quieter result counts,
+//! and the one in use is replaced by one that lets less than half through.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,8 +15,13 @@ use aether_voice::media::{FRAME_SAMPLES, SAMPLE_RATE_HZ};
 
 use crate::far_end::{FarEnd, Sound};
 
-/// How long a new canceller has to show itself: 2 s.
-const TRIAL_FRAMES: u32 = 200;
+/// A canceller is young until it has heard so much of the voice: 3 s.
+const YOUNG_FRAMES: u32 = 300;
+/// How long a trial lasts: 1 s, beside a young canceller 0.7 s, for then it is the fresh one's first moments that count. Both
+/// were found by replaying echo from rooms on an overloaded machine; longer and shorter ones let more echo or less of a person
+/// through.
+const TRIAL_FRAMES: u32 = 100;
+const YOUNG_TRIAL_FRAMES: u32 = 70;
 const SILENCE: [i16; FRAME_SAMPLES] = [0; FRAME_SAMPLES];
 
 /// For one microphone.
@@ -23,69 +29,90 @@ const SILENCE: [i16; FRAME_SAMPLES] = [0; FRAME_SAMPLES];
 pub(crate) struct EchoFilter {
     far_end: Arc<FarEnd>,
     pace: Pace,
-    canceller: EchoCanceller,
+    in_use: Canceller,
     trial: Option<Trial>,
     is_speaking: bool,
 }
 
 #[derive(Debug)]
+struct Canceller {
+    inner: EchoCanceller,
+    /// How much of the voice it knows.
+    voice_frames: u32,
+}
+
+#[derive(Debug)]
 struct Trial {
-    canceller: EchoCanceller,
-    frames: u32,
-    /// What it has let through, and what the old one has.
+    canceller: Canceller,
+    frames_left: u32,
+    /// What it has let through, and what the one in use has.
     energy: f64,
-    old_energy: f64,
+    energy_in_use: f64,
 }
 
 impl EchoFilter {
     pub(crate) fn new(far_end: Arc<FarEnd>) -> Result<Self, Error> {
-        let canceller = EchoCanceller::new(SAMPLE_RATE_HZ, 1)?;
-        Ok(Self { far_end, pace: Pace::new(), canceller, trial: None, is_speaking: false })
+        Ok(Self { far_end, pace: Pace::new(), in_use: Canceller::new()?, trial: None, is_speaking: false })
     }
 
     /// Takes the next frame of the microphone, in place. While nothing can echo the frame stays as it is, and costs nothing.
     pub(crate) fn clean(&mut self, frame: &mut [i16], now: Instant) -> Result<(), Error> {
         let tick = self.pace.next(self.far_end.tick(now));
-        match self.far_end.at(tick) {
-            Sound::Quiet => Ok(()),
-            Sound::Pause => {
-                self.is_speaking = false;
-                self.cancel(&SILENCE, frame)
-            }
-            Sound::Voice(played) => {
-                if !std::mem::replace(&mut self.is_speaking, true) && self.trial.is_none() {
-                    let canceller = EchoCanceller::new(SAMPLE_RATE_HZ, 1)?;
-                    self.trial = Some(Trial { canceller, frames: 0, energy: 0.0, old_energy: 0.0 });
-                }
-                self.cancel(&played, frame)
-            }
+        let voice = match self.far_end.at(tick) {
+            Sound::Quiet => return Ok(()),
+            Sound::Pause => None,
+            Sound::Voice(voice) => Some(voice),
+        };
+        let begins = voice.is_some() && !self.is_speaking;
+        self.is_speaking = voice.is_some();
+        if self.trial.is_none() && (begins || self.is_speaking && self.in_use.is_young()) {
+            self.trial = Some(Trial::of(Canceller::new()?, &self.in_use));
         }
+        self.cancel(voice.as_deref(), frame)
     }
 
-    fn cancel(&mut self, played: &[i16], frame: &mut [i16]) -> Result<(), Error> {
-        let Some(mut trial) = self.trial.take() else { return cancel(&mut self.canceller, played, frame) };
-        let mut other = frame.to_vec();
-        cancel(&mut self.canceller, played, frame)?;
-        cancel(&mut trial.canceller, played, &mut other)?;
-        let (energy, old_energy) = (energy(&other), energy(frame));
-        if energy < old_energy {
-            frame.copy_from_slice(&other);
+    fn cancel(&mut self, voice: Option<&[i16]>, frame: &mut [i16]) -> Result<(), Error> {
+        let Some(mut trial) = self.trial.take() else { return self.in_use.cancel(voice, frame) };
+        let mut tried = frame.to_vec();
+        self.in_use.cancel(voice, frame)?;
+        trial.canceller.cancel(voice, &mut tried)?;
+        let (energy, energy_in_use) = (energy(&tried), energy(frame));
+        if energy < energy_in_use {
+            frame.copy_from_slice(&tried);
         }
-        trial.frames += 1;
         trial.energy += energy;
-        trial.old_energy += old_energy;
-        if trial.frames < TRIAL_FRAMES {
+        trial.energy_in_use += energy_in_use;
+        trial.frames_left -= 1;
+        if trial.frames_left > 0 {
             self.trial = Some(trial);
-        } else if trial.energy < trial.old_energy {
-            self.canceller = trial.canceller;
+        } else if trial.energy * 2.0 < trial.energy_in_use {
+            self.in_use = trial.canceller;
         }
         Ok(())
     }
 }
 
-fn cancel(canceller: &mut EchoCanceller, played: &[i16], frame: &mut [i16]) -> Result<(), Error> {
-    canceller.played(played)?;
-    canceller.heard(frame)
+impl Canceller {
+    fn new() -> Result<Self, Error> {
+        Ok(Self { inner: EchoCanceller::new(SAMPLE_RATE_HZ, 1)?, voice_frames: 0 })
+    }
+
+    const fn is_young(&self) -> bool {
+        self.voice_frames < YOUNG_FRAMES
+    }
+
+    fn cancel(&mut self, voice: Option<&[i16]>, frame: &mut [i16]) -> Result<(), Error> {
+        self.voice_frames = self.voice_frames.saturating_add(voice.is_some().into());
+        self.inner.played(voice.unwrap_or(&SILENCE))?;
+        self.inner.heard(frame)
+    }
+}
+
+impl Trial {
+    const fn of(canceller: Canceller, in_use: &Canceller) -> Self {
+        let frames_left = if in_use.is_young() { YOUNG_TRIAL_FRAMES } else { TRIAL_FRAMES };
+        Self { canceller, frames_left, energy: 0.0, energy_in_use: 0.0 }
+    }
 }
 
 fn energy(frame: &[i16]) -> f64 {
