@@ -194,7 +194,8 @@ impl Shell {
                 metrics::counter!(metric::IGNORED, "reason" => "no_speech").increment(1);
                 self.step(floor::Event::Withdrawn { lane }).await;
             }
-            Report::Said { text, .. } if self.floor.phase() == Phase::Speaking && !self.is_meant(&text) => {
+            // Signs of listening ask for no answer, and "okay" does not replace the question that is being thought about.
+            Report::Said { text, .. } if self.floor.phase() != Phase::Listening && !self.is_meant(&text) => {
                 self.transcript(lane, &text, true);
                 metrics::counter!(metric::IGNORED, "reason" => "backchannel").increment(1);
                 self.step(floor::Event::Withdrawn { lane }).await;
