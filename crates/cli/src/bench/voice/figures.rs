@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::judge::{Outcome, TOO_LATE, ms};
+use super::judge::{Duck, Outcome, TOO_LATE, ms};
 use super::scene::{Answered, Overlapped, Scenes};
 use super::words::Errors;
 use crate::bench::dialogue::Kind;
@@ -78,8 +78,9 @@ pub(super) struct Figures {
     pub(super) taken_for_words: Share,
     pub(super) missed_interruptions: Share,
     pub(super) duck_ms: Spread,
-    /// Of the overlaps with a voice.
+    /// Of the overlaps with a voice, where it is clear.
     pub(super) not_ducked: Share,
+    /// Of those that stopped the voice, also too late.
     pub(super) stop_ms: Spread,
     pub(super) overlaps_not_played: usize,
     pub(super) words: Errors,
@@ -133,16 +134,20 @@ impl Figures {
                 of: idle().count(),
             },
             missed_interruptions: Share {
-                count: interruptions().filter(|overlap| overlap.outcome == Outcome::Missed).count(),
+                count: interruptions().filter(|overlap| matches!(overlap.outcome, Outcome::Missed { .. })).count(),
                 of: interruptions().count(),
             },
-            duck_ms: Spread::of(spoken().filter_map(|overlap| overlap.duck_ms)),
+            duck_ms: Spread::of(spoken().filter_map(|overlap| match overlap.lowered {
+                Duck::AfterMs(after) => Some(after),
+                Duck::Never | Duck::Unclear => None,
+            })),
             not_ducked: Share {
-                count: spoken().filter(|overlap| overlap.duck_ms.is_none()).count(),
-                of: spoken().count(),
+                count: spoken().filter(|overlap| overlap.lowered == Duck::Never).count(),
+                of: spoken().filter(|overlap| overlap.lowered != Duck::Unclear).count(),
             },
             stop_ms: Spread::of(interruptions().filter_map(|overlap| match overlap.outcome {
                 Outcome::Stopped { after_ms } => Some(after_ms),
+                Outcome::Missed { after_ms } => after_ms,
                 _ => None,
             })),
             overlaps_not_played: scenes.not_played,
@@ -271,7 +276,7 @@ pub(super) mod tests {
             kind,
             what: "right".to_owned(),
             outcome,
-            duck_ms: kind.is_speech().then_some(80.0),
+            lowered: if kind.is_speech() { Duck::AfterMs(80.0) } else { Duck::Never },
             taken_for: None,
         }
     }
@@ -291,7 +296,7 @@ pub(super) mod tests {
                 overlapped(Kind::Backchannel, Outcome::WentOn),
                 overlapped(Kind::Noise, stopped),
                 overlapped(Kind::Interruption, stopped),
-                overlapped(Kind::Interruption, Outcome::Missed),
+                overlapped(Kind::Interruption, Outcome::Missed { after_ms: Some(1_800.0) }),
             ],
             jitter_ms: vec![0.1, 0.2],
             not_played: 0,
@@ -307,7 +312,7 @@ pub(super) mod tests {
         assert_eq!(figures.false_interruptions, Share { count: 1, of: 2 });
         assert_eq!(figures.false_interruptions_by_kind["backchannel"], Share { count: 0, of: 1 });
         assert_eq!(figures.missed_interruptions, Share { count: 1, of: 2 });
-        assert_eq!((figures.stop_ms.p50, figures.stop_ms.of), (300.0, 1));
+        assert_eq!((figures.stop_ms.p50, figures.stop_ms.of), (300.0, 2), "also what was too late");
         assert_eq!(figures.duck_ms.of, 3, "a noise is not spoken over");
         assert_eq!(figures.unanswered, Share { count: 0, of: 3 });
     }

@@ -20,6 +20,10 @@ const DUCKED_FOR: Duration = Duration::from_millis(250);
 const DUCKED_DB: f32 = 6.0;
 /// A voice that is not lowered by then is not lowered because of what began.
 const DUCKED_WITHIN: Duration = Duration::from_millis(1_000);
+/// Whatever happens sooner after something that the person did can't come of it: the sound has not reached the agent.
+const SOONEST: Duration = Duration::from_millis(30);
+/// No pause is known to be one sooner than this.
+const SOONEST_PAUSE: Duration = Duration::from_millis(100);
 const FRAME: Duration = Duration::from_millis(10);
 
 /// An utterance as it left the microphone.
@@ -54,7 +58,7 @@ pub(super) struct CutOff {
 ///
 /// What counts: a *final* transcript of the person's words, or an audible frame of the agent's voice, that arrives while the
 /// utterance still has speech to come; and a final transcript that another one of the same utterance follows until `until`.
-/// It is put down to the last pause that had begun by then. Partial transcripts, and answers that are prepared but not heard,
+/// It is put down to the last pause that had begun 100 ms before. Partial transcripts, and answers that are prepared but not heard,
 /// do not count.
 pub(super) fn cut_offs(said: &Said, tape: &Tape, until: Duration) -> Vec<CutOff> {
     let finals: Vec<Duration> = tape
@@ -70,7 +74,7 @@ pub(super) fn cut_offs(said: &Said, tape: &Tape, until: Duration) -> Vec<CutOff>
     moments.sort_unstable();
     let mut cut_offs: Vec<CutOff> = Vec::new();
     for moment in moments {
-        let pause = said.pauses.iter().rposition(|(begun, _)| *begun <= moment);
+        let pause = said.pauses.iter().rposition(|(begun, _)| *begun + SOONEST_PAUSE <= moment);
         if cut_offs.iter().all(|known| known.pause != pause) {
             let from = pause.map_or(said.begun, |pause| said.pauses[pause].0);
             cut_offs.push(CutOff { pause, after_ms: ms(moment - from) });
@@ -103,8 +107,9 @@ pub(super) enum Outcome {
     WentOn,
     /// The voice stopped, so long after the beginning of the overlap.
     Stopped { after_ms: f64 },
-    /// It was meant to stop, and was still heard after [`TOO_LATE`].
-    Missed,
+    /// It was meant to stop, and was still heard after [`TOO_LATE`]. So long after the beginning of the overlap it stopped, if
+    /// it did.
+    Missed { after_ms: Option<f64> },
     /// The answer came to its own end, or broke off, before anything could be seen.
     Inconclusive,
 }
@@ -117,7 +122,7 @@ pub(super) fn outcome(overlap: &Overlap, tape: &Tape) -> Outcome {
     let stopped = match end {
         Some((_, "completed")) if overlap.kind != Kind::Interruption => return Outcome::WentOn,
         Some((at, "completed")) if at < begun + TOO_LATE => return Outcome::Inconclusive,
-        Some((_, "completed")) => return Outcome::Missed,
+        Some((_, "completed")) => return Outcome::Missed { after_ms: None },
         Some((at, "interrupted")) => Some(last_audible(tape, begun, (at + UNDER_WAY).min(until.max(at)))),
         Some(_) => return Outcome::Inconclusive,
         None => {
@@ -127,9 +132,11 @@ pub(super) fn outcome(overlap: &Overlap, tape: &Tape) -> Outcome {
     };
     match stopped {
         None if overlap.kind == Kind::Interruption && until < begun + TOO_LATE => Outcome::Inconclusive,
-        None if overlap.kind == Kind::Interruption => Outcome::Missed,
+        None if overlap.kind == Kind::Interruption => Outcome::Missed { after_ms: None },
         None => Outcome::WentOn,
-        Some(last) if overlap.kind == Kind::Interruption && last > begun + TOO_LATE => Outcome::Missed,
+        Some(last) if overlap.kind == Kind::Interruption && last > begun + TOO_LATE => {
+            Outcome::Missed { after_ms: Some(ms(last - begun)) }
+        }
         Some(last) => Outcome::Stopped { after_ms: ms(last - begun) },
     }
 }
@@ -140,29 +147,42 @@ fn last_audible(tape: &Tape, from: Duration, to: Duration) -> Duration {
     frames.iter().rev().find(|frame| frame.is_audible()).map_or(from, |frame| frame.at + FRAME)
 }
 
+/// Whether the voice was lowered for an overlap.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Duck {
+    AfterMs(f64),
+    Never,
+    /// It had fallen by itself, or nothing was to be heard.
+    Unclear,
+}
+
 /// From the beginning of an overlap to a voice that is at least 6 dB quieter.
 ///
 /// A voice rises and falls by itself. So what it was is the level that one frame in five of the second before exceeded, and
 /// lowered it is from the first frame on after which, for 250 ms, none is louder than 6 dB below that.
-pub(super) fn duck(overlap: &Overlap, tape: &Tape) -> Option<Duration> {
+pub(super) fn duck(overlap: &Overlap, tape: &Tape) -> Duck {
     let before = tape.frames_within(overlap.begun.saturating_sub(Duration::from_secs(1)), overlap.begun);
     let mut levels: Vec<f32> = before.iter().map(|frame| frame.dbfs).collect();
     levels.sort_by(f32::total_cmp);
-    let was = *levels.get(levels.len() * 4 / 5)?;
+    let Some(was) = levels.get(levels.len() * 4 / 5).copied() else { return Duck::Unclear };
     let latest = overlap.begun + DUCKED_WITHIN;
-    let frames = tape.frames_within(overlap.begun, latest + DUCKED_FOR);
     let mut lowered_from = None;
-    for frame in frames {
+    for frame in tape.frames_within(overlap.begun, latest + DUCKED_FOR) {
         if frame.dbfs > was - DUCKED_DB {
             lowered_from = None;
             continue;
         }
         let from = *lowered_from.get_or_insert(frame.at);
         if frame.at - from >= DUCKED_FOR - FRAME {
-            return (from <= latest).then(|| from - overlap.begun);
+            return match from.saturating_sub(overlap.begun) {
+                after if after < SOONEST => Duck::Unclear,
+                after if after > DUCKED_WITHIN => Duck::Never,
+                after => Duck::AfterMs(ms(after)),
+            };
         }
     }
-    None
+    Duck::Never
 }
 
 pub(super) fn ms(duration: Duration) -> f64 {
@@ -232,9 +252,13 @@ mod tests {
 
     #[test]
     fn a_commit_inside_of_the_utterance_is_a_cut_off_in_the_pause_before_it() {
-        for (sign_at, pause, after_ms) in
-            [(2_600, Some(0), 600.0), (2_900, Some(0), 900.0), (4_100, Some(1), 600.0), (1_500, None, 500.0)]
-        {
+        for (sign_at, pause, after_ms) in [
+            (2_600, Some(0), 600.0),
+            (2_900, Some(0), 900.0),
+            (3_520, Some(0), 1_520.0),
+            (4_100, Some(1), 600.0),
+            (1_500, None, 500.0),
+        ] {
             let tape = tape(&[(7_000, SILENT)], vec![(sign_at, words()), (5_600, words())]);
             assert_eq!(cut_offs(&said(), &tape, at(9_000)), [CutOff { pause, after_ms }], "{sign_at}");
         }
@@ -274,9 +298,10 @@ mod tests {
         let stopped = |after_ms| Outcome::Stopped { after_ms };
         assert_eq!(judged(2_300, vec![(2_250, end("interrupted"))]), stopped(300.0));
         assert_eq!(judged(2_300, vec![]), stopped(300.0), "silence tells it too");
-        assert_eq!(judged(3_600, vec![(3_550, end("interrupted"))]), Outcome::Missed, "too late");
-        assert_eq!(judged(6_000, vec![]), Outcome::Missed);
-        assert_eq!(judged(4_000, vec![(3_950, end("completed"))]), Outcome::Missed);
+        let late = Outcome::Missed { after_ms: Some(1_600.0) };
+        assert_eq!(judged(3_600, vec![(3_550, end("interrupted"))]), late, "too late");
+        assert_eq!(judged(6_000, vec![]), Outcome::Missed { after_ms: None });
+        assert_eq!(judged(4_000, vec![(3_950, end("completed"))]), Outcome::Missed { after_ms: None });
         assert_eq!(judged(2_900, vec![(2_800, end("completed"))]), Outcome::Inconclusive);
         assert_eq!(judged(2_900, vec![(2_800, end("error"))]), Outcome::Inconclusive);
     }
@@ -323,13 +348,17 @@ mod tests {
 
     #[test]
     fn a_lowered_voice_is_told_from_one_that_falls_by_itself() {
-        let ducked = |lowered_at, db, lasts| duck(&overlap(Kind::Backchannel), &voice(lowered_at, db, lasts)).map(ms);
-        assert_eq!(ducked(2_500, 0.0, 1_000), None);
-        assert_eq!(ducked(2_500, 3.0, 1_000), None, "not by 6 dB");
-        assert_eq!(ducked(2_100, 12.0, 100), None, "not for long enough");
-        assert_eq!(ducked(3_500, 12.0, 1_000), None, "not because of the overlap");
-        let lowered = ducked(2_100, 12.0, 600).unwrap();
-        assert!((40.0..=100.0).contains(&lowered), "{lowered}: within the fall before");
-        assert!(ducked(2_100, 70.0, 3_000).is_some(), "a voice that stops is lowered");
+        let ducked = |lowered_at, db, lasts| duck(&overlap(Kind::Backchannel), &voice(lowered_at, db, lasts));
+        assert_eq!(ducked(2_500, 0.0, 1_000), Duck::Never);
+        assert_eq!(ducked(2_500, 3.0, 1_000), Duck::Never, "not by 6 dB");
+        assert_eq!(ducked(2_100, 12.0, 100), Duck::Never, "not for long enough");
+        assert_eq!(ducked(3_500, 12.0, 1_000), Duck::Never, "not because of the overlap");
+        assert_eq!(ducked(1_990, 12.0, 1_000), Duck::Unclear, "before the overlap was heard");
+        for (db, lasts) in [(12.0, 600), (70.0, 3_000)] {
+            let Duck::AfterMs(after) = ducked(2_100, db, lasts) else { panic!("a voice that is lowered by {db} dB") };
+            assert!((40.0..=100.0).contains(&after), "{after}: within the fall before");
+        }
+        let nothing = tape(&[], vec![]);
+        assert_eq!(duck(&overlap(Kind::Backchannel), &nothing), Duck::Unclear);
     }
 }

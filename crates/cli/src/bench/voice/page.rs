@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::judge::{Outcome, TOO_LATE, ms};
+use super::judge::{Duck, Outcome, TOO_LATE, ms};
 use super::report::{Report, amount};
 
 const STYLE: &str = include_str!("page.css");
@@ -324,10 +324,15 @@ fn overlaps(page: &mut String, report: &Report) {
         let outcome = match overlap.outcome {
             Outcome::WentOn => "went on".to_owned(),
             Outcome::Stopped { after_ms } => format!("stopped after {after_ms:.0} ms"),
-            Outcome::Missed => "missed".to_owned(),
+            Outcome::Missed { after_ms: None } => "missed".to_owned(),
+            Outcome::Missed { after_ms: Some(after_ms) } => format!("missed, stopped after {after_ms:.0} ms"),
             Outcome::Inconclusive => "nothing to be seen".to_owned(),
         };
-        let ducked = overlap.duck_ms.map_or_else(|| "–".to_owned(), |after| amount(after, "ms"));
+        let ducked = match overlap.lowered {
+            Duck::AfterMs(after) => amount(after, "ms"),
+            Duck::Never => "never".to_owned(),
+            Duck::Unclear => "–".to_owned(),
+        };
         let taken_for = overlap.taken_for.clone().unwrap_or_default();
         vec![overlap.kind.name().to_owned(), overlap.what.clone(), outcome, ducked, taken_for]
     });

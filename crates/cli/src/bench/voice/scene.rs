@@ -5,7 +5,7 @@ use aether_proto::AgentState;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::judge::{self, CutOff, Outcome, Said, ms};
+use super::judge::{self, CutOff, Duck, Outcome, Said, ms};
 use super::tape::{Sign, Tape};
 use super::words::Errors;
 use crate::Error;
@@ -60,7 +60,7 @@ pub(super) struct Overlapped {
     pub(super) what: String,
     #[serde(flatten)]
     pub(super) outcome: Outcome,
-    pub(super) duck_ms: Option<f64>,
+    pub(super) lowered: Duck,
     /// Words were made of it.
     pub(super) taken_for: Option<String>,
 }
@@ -215,7 +215,7 @@ impl<'a> Scene<'a> {
                 kind,
                 what,
                 outcome,
-                duck_ms: judge::duck(&overlap, &self.tape).map(ms),
+                lowered: judge::duck(&overlap, &self.tape),
                 taken_for: (!words.is_empty()).then_some(words),
             });
         }
