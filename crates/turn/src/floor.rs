@@ -5,7 +5,7 @@
 //!   Listening ───────────► Thinking ─────────────► Speaking ─────► Ducked ─────────────► Resuming
 //!       ▲                     │                       │ ▲            │ ▲                    │ │
 //!       │   failed, timed out,│               Drained │ │            │ └────── Began ───────┘ │
-//!       │   spoken over       │                       │ └────────────┼───── deadline ─────────┘
+//!       │   spoken over       │                       │ └────────────┼─ deadline, not meant ──┘
 //!       └─────────────────────┴───────────────────────┴──────────────┘ spoken over long enough
 //! ```
 //!
@@ -15,7 +15,8 @@
 //! only lets go what is there. At most one generation is alive at any time.
 //!
 //! A voice over the agent's makes it quieter at once. Whether it stops is decided by what is overheard: words that mean it
-//! stop it, a "mm-hm" or a cough does not. Where nothing can be understood in time, the length of the voice decides. While
+//! stop it, a "mm-hm" or a cough does not, and the agent is loud again once it is known to be no more. Where nothing can be
+//! understood in time, the length of the voice decides. While
 //! the agent is still thinking only whoever is being answered can withdraw their question; what others say then waits.
 //!
 //! What must not cut in waits for the floor: what the agent wants to say by itself, and words that were written while
@@ -256,16 +257,25 @@ impl Floor {
             State::Thinking if self.due == Some(Deadline::BargeIn) && self.voices.contains(&lane) => {
                 vec![self.arm(Deadline::Answer)]
             }
+            State::Resuming if self.unfinished.len() == 1 => self.resume(),
             _ => Vec::new(),
         }
     }
 
+    /// The overlap came to nothing.
+    fn resume(&mut self) -> Vec<Effect> {
+        self.state = State::Speaking;
+        self.due = None;
+        vec![Effect::Unduck]
+    }
+
     fn withdrawn(&mut self, lane: LaneId) -> Vec<Effect> {
         self.unfinished.remove(&lane);
-        if self.state != (State::Listening { draft: Some(lane) }) {
-            return Vec::new();
+        match self.state {
+            State::Listening { draft: Some(holder) } if holder == lane => self.interrupt(CancelReason::Withdrawn),
+            State::Resuming if self.unfinished.is_empty() => self.resume(),
+            _ => Vec::new(),
         }
-        self.interrupt(CancelReason::Withdrawn)
     }
 
     fn said(&mut self, lane: LaneId, text: String) -> Vec<Effect> {
@@ -430,10 +440,7 @@ impl Floor {
         self.due = None;
         match (deadline, self.state) {
             (Deadline::BargeIn, State::Thinking | State::Ducked) => self.interrupt(CancelReason::Interrupted),
-            (Deadline::Resume, State::Resuming) => {
-                self.state = State::Speaking;
-                vec![Effect::Unduck]
-            }
+            (Deadline::Resume, State::Resuming) => self.resume(),
             (Deadline::Answer, State::Thinking) => self.interrupt(match self.answered {
                 Some(_) => CancelReason::TimedOut,
                 None => CancelReason::Unsaid,

@@ -90,7 +90,7 @@ pub enum Event {
 pub enum Deadline {
     /// Speech over the agent's that lasts so long, and of which nothing was understood meanwhile, means it.
     BargeIn,
-    /// So long after an overlap that came to nothing, the agent is loud again.
+    /// So long after an overlap of which it does not become known what it was, the agent is loud again.
     Resume,
     /// An answer that has not begun to be heard by then is given up.
     Answer,

@@ -135,6 +135,12 @@ fn transitions() {
             Speaking,
         ),
         (
+            "and so does nothing to understand",
+            with(vec![began.clone(), ended.clone(), Event::Withdrawn { lane: ADA }]),
+            vec![Effect::Unduck],
+            Speaking,
+        ),
+        (
             "and the voice comes back",
             with(vec![began.clone(), ended.clone(), reached(Deadline::Resume, 3)]),
             vec![Effect::Unduck],
@@ -288,9 +294,9 @@ fn what_is_overheard_decides_sooner_than_time() {
             Speaking,
         ),
         (
-            "and so is one that is over",
+            "one that is over lets the voice come back",
             after(&speaking, vec![began.clone(), ended.clone(), overheard(ADA, false)]),
-            vec![],
+            vec![Effect::Unduck],
             Speaking,
         ),
         ("a voice that was never heard means nothing", after(&speaking, vec![overheard(ADA, true)]), vec![], Speaking),

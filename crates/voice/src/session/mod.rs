@@ -30,7 +30,7 @@ use shell::{Inputs, Shell};
 pub struct Policy {
     /// Speech over the agent's own stops it when it goes on for so long, and nothing of it could be understood meanwhile.
     pub barge_in: Duration,
-    /// Silence after a shorter overlap until the agent is loud again.
+    /// Silence after a shorter overlap until the agent is loud again, if it is not known by then what was said.
     pub resume: Duration,
     /// An answer that is not heard by then is given up and the person told.
     pub answer: Duration,
@@ -42,7 +42,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             barge_in: Duration::from_millis(1_200),
-            resume: Duration::from_millis(250),
+            resume: Duration::from_millis(1_000),
             answer: Duration::from_secs(40),
             ask_again: Duration::from_secs(2),
         }
