@@ -9,9 +9,9 @@ use crate::ffi::{self, Handle, runtime, wire};
 /// Show it all that is [`played`](Self::played) and all that is [`heard`](Self::heard), frame by frame in turns: it counts
 /// frames, and one that is left out on one side shifts the echo by 10 ms. Frames may be left out on both sides at once.
 ///
-/// What is heard comes out 5 to 9 ms later. The library's noise suppression is off: it adds 6 ms and takes speech away with
-/// the noise, and what echo is left without it is too little for voice activity detection already. Its gain control is off
-/// because it would make that little louder.
+/// What is heard comes out 5 to 9 ms later. The library's noise suppression is off: it adds 6 ms, and what echo is left
+/// without it is too little for voice activity detection already. Its gain control is off because it would make that little
+/// louder.
 #[derive(Debug)]
 pub struct EchoCanceller {
     handle: Handle,

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use aether_settings::{
-    ALL, Dialect, Error, HomeSettings, HttpSettings, IdentitySettings, Invalid, LiveKitSettings, LlmSettings, Loader,
-    LogFormat, NatsSettings, PostgresSettings, Problem, RedisSettings, Row, Source, SpeechSettings, TelemetrySettings,
-    TurnTakingSettings, describe,
+    ALL, AgentSettings, Dialect, Error, HomeSettings, HttpSettings, IdentitySettings, Invalid, LiveKitSettings,
+    LlmSettings, Loader, LogFormat, NatsSettings, PostgresSettings, Problem, RedisSettings, Row, Source,
+    SpeechSettings, TelemetrySettings, TurnTakingSettings, describe,
 };
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -59,6 +59,7 @@ fn the_defaults_are_what_aether_up_starts() {
     assert_eq!((speech.whisper_threads, speech.whisper_states), (None, 1));
     let turn_taking = load(&[], "", TurnTakingSettings::read).unwrap();
     assert_eq!((turn_taking.endpoint_silence, turn_taking.trace), (Duration::from_millis(500), None));
+    assert!(load(&[], "", AgentSettings::read).unwrap().echo_cancellation);
     assert_eq!(load(&[], "", HomeSettings::read).unwrap().home.to_str(), Some(".aether"));
     let identity = load(&[], "", IdentitySettings::read).unwrap();
     assert_eq!((identity.tenant.as_str(), identity.agent.as_str()), ("default", "aether"));

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aether_bus::{Bus, CallEnded, Context, Frame, IncomingCall, RunningService, ServiceOptions};
+use aether_bus::{AudioFrame, Bus, CallEnded, Context, Frame, IncomingCall, RunningService, ServiceOptions};
 use aether_livekit::{ApiKey, DispatchRequest, RoomAdmin, room_name};
 use aether_proto::{
     AgentId, BrainInput, BrainOutput, Done, Open, RoomControl, RoomControlReply, RoomName, TenantId, TextChunk,
-    brain_input, brain_output, room_control, subject,
+    TtsDone, TtsInput, TtsOutput, brain_input, brain_output, room_control, subject, tts_output,
 };
 use aether_store::Rooms;
 use aether_supervisor::part;
@@ -26,11 +26,12 @@ pub struct Hall {
     _service: RunningService,
 }
 
-/// Answers "Yes." as often as there are permits.
+/// Answers "Yes.", or what it is told to, as often as there are permits.
 #[derive(Clone)]
 pub struct PlayedBrain {
     pub permits: Arc<Semaphore>,
     asked: Arc<Mutex<Vec<(Open, String)>>>,
+    answer: Arc<Mutex<String>>,
 }
 
 impl Hall {
@@ -39,7 +40,11 @@ impl Hall {
         aether_livekit::ffi::init(&testkit::layout().library("liblivekit_ffi.so")).unwrap();
         let (nats, redis, livekit) = tokio::join!(testkit::nats(), testkit::redis(), testkit::livekit());
         let bus = Bus::connect(aether_bus::Options::new(&nats.url, "brain")).await.unwrap();
-        let brain = PlayedBrain { permits: Arc::new(Semaphore::new(0)), asked: Arc::default() };
+        let brain = PlayedBrain {
+            permits: Arc::new(Semaphore::new(0)),
+            asked: Arc::default(),
+            answer: Arc::new(Mutex::new("Yes.".to_owned())),
+        };
         let service = brain.start(&bus).await;
         let rooms = Rooms::connect(&redis.url).unwrap();
         Self { nats, redis, livekit, bus, rooms, brain, _service: service }
@@ -47,7 +52,12 @@ impl Hall {
 
     /// An agent process that is ready to take rooms.
     pub async fn agent(&self) -> Server {
-        let environment = [
+        self.agent_with(&[]).await
+    }
+
+    /// The same, with settings of its own.
+    pub async fn agent_with(&self, settings: &[(&str, &str)]) -> Server {
+        let environment: [(&str, &str); 7] = [
             ("AETHER_TENANT", TENANT),
             ("NATS_URL", &self.nats.url),
             ("REDIS_URL", &self.redis.url),
@@ -58,8 +68,11 @@ impl Hall {
         ];
         let agent = testkit::service(|folder| {
             let port = testkit::free_port().unwrap();
-            let mut environment: Vec<(String, String)> =
-                environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let mut environment: Vec<(String, String)> = environment
+                .iter()
+                .chain(settings)
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
             environment.push(("AETHER_AGENT_BIND".to_owned(), format!("127.0.0.1:{port}")));
             environment.push(("AETHER_HOME".to_owned(), testkit::layout().home().display().to_string()));
             let program = env!("CARGO_BIN_EXE_aether-agent").into();
@@ -85,6 +98,33 @@ impl Hall {
         self.bus.request(&context, &subject, &RoomControl { action: Some(action) }).await
     }
 
+    /// A voice that says this recording, whatever it is asked to say.
+    pub async fn voice(&self, clip: &str) -> RunningService {
+        let clip = aether_audio::wav::read(&testkit::audio(clip)).unwrap();
+        let pcm = aether_audio::pcm16::to_bytes(&aether_audio::pcm16::from_f32(&clip.samples));
+        let frames: Vec<_> = pcm
+            .chunks(3_200)
+            .map(|pcm| AudioFrame { sample_rate_hz: clip.sample_rate_hz, channels: 1, pcm: pcm.to_vec().into() })
+            .collect();
+        let options = ServiceOptions {
+            name: "tts".to_owned(),
+            version: "0.0.1".to_owned(),
+            description: "plays its part in a test".to_owned(),
+            max_calls: 8,
+        };
+        let speak = move |call: IncomingCall<TtsInput, TtsOutput>| {
+            let frames = frames.clone();
+            async move {
+                for frame in frames {
+                    call.send_audio(frame).await?;
+                }
+                call.send(&TtsOutput { output: Some(tts_output::Output::Done(TtsDone::default())) }).await?;
+                Ok(())
+            }
+        };
+        self.bus.service(options).call(subject::TTS_REQUEST, speak).start().await.unwrap()
+    }
+
     /// Calls an agent once nobody answers for the room any more, as whoever looks after the rooms does.
     pub async fn call_after(&self, dead_epoch: u64) {
         eventually("nobody answers for the room", 10, || async {
@@ -105,6 +145,10 @@ impl PlayedBrain {
     /// The opening of each committed turn and its words.
     pub fn asked(&self) -> Vec<(Open, String)> {
         self.asked.lock().unwrap().clone()
+    }
+
+    pub fn answers(&self, text: &str) {
+        text.clone_into(&mut self.answer.lock().unwrap());
     }
 
     async fn start(&self, bus: &Bus) -> RunningService {
@@ -129,7 +173,8 @@ impl PlayedBrain {
         self.asked.lock().unwrap().push((open, words));
         let over = call.cancelled();
         over.run_until_cancelled(self.permits.acquire()).await.ok_or(CallEnded)?.unwrap().forget();
-        let text = brain_output::Output::TextChunk(TextChunk { index: 0, text: "Yes.".to_owned() });
+        let text = self.answer.lock().unwrap().clone();
+        let text = brain_output::Output::TextChunk(TextChunk { index: 0, text });
         call.send(&BrainOutput { output: Some(text) }).await?;
         call.send(&BrainOutput { output: Some(brain_output::Output::Done(Done::default())) }).await?;
         Ok(())
