@@ -89,7 +89,8 @@ impl Service {
         let serve = async { Ok(http.run(http_router(health), ended.clone()).await?) };
         let work = async {
             let _end = ended.clone().drop_guard();
-            let Some(ears) = shutdown.run_until_cancelled(ears::load(&options.ears, &speech, &end_of_turn)).await else {
+            let Some(ears) = shutdown.run_until_cancelled(ears::load(&options.ears, &speech, &end_of_turn)).await
+            else {
                 return Ok(());
             };
             let library_failed = CancellationToken::new();

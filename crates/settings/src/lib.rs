@@ -39,7 +39,6 @@ mod setting;
 mod value;
 
 pub use blocks::agent::AgentSettings;
-pub use blocks::turn_taking::TurnTakingSettings;
 pub use blocks::brain::{BrainSettings, OfferTools};
 pub use blocks::gateway::GatewaySettings;
 pub use blocks::home::HomeSettings;
@@ -53,6 +52,7 @@ pub use blocks::redis::RedisSettings;
 pub use blocks::speech::SpeechSettings;
 pub use blocks::telemetry::{LogFormat, TelemetrySettings};
 pub use blocks::tts::TtsSettings;
+pub use blocks::turn_taking::TurnTakingSettings;
 pub use catalogue::{ALL, describe};
 pub use error::{Error, Problem};
 pub use loader::{Invalid, Loader, load};

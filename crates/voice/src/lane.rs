@@ -184,19 +184,9 @@ struct Shell {
 
 /// What was worked out beside the loop.
 enum Done {
-    Decoded {
-        generation: Generation,
-        took: Duration,
-        result: Result<Result<stt::Transcript, stt::Error>, Elapsed>,
-    },
-    Partial {
-        utterance: u64,
-        result: Result<stt::Transcript, stt::Error>,
-    },
-    Judged {
-        generation: Generation,
-        done: Option<f32>,
-    },
+    Decoded { generation: Generation, took: Duration, result: Result<Result<stt::Transcript, stt::Error>, Elapsed> },
+    Partial { utterance: u64, result: Result<stt::Transcript, stt::Error> },
+    Judged { generation: Generation, done: Option<f32> },
 }
 
 impl Shell {

@@ -188,7 +188,9 @@ impl Voice {
 
     /// Plays the next frames of what was stopped, quieter and quieter, if they follow what is being heard.
     async fn fade_out(&mut self, generation: Generation, item: Item) -> bool {
-        if self.started.take_if(|started| *started == generation).is_some() && !self.shared.muted.load(Ordering::Acquire) {
+        if self.started.take_if(|started| *started == generation).is_some()
+            && !self.shared.muted.load(Ordering::Acquire)
+        {
             self.fading = Some((generation, FADE_FRAMES));
         }
         match (&mut self.fading, item) {
