@@ -1,7 +1,7 @@
 use aether_settings::{Problem, Row, Source};
 use serde_json::json;
 
-use crate::{Context, Error};
+use crate::{Context, Error, print};
 
 /// Show every setting, its value and where it came from.
 ///
@@ -29,13 +29,13 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<(), Error> {
             })
             .collect();
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        println!("{}", json!({ "settings": rows, "problems": problems }));
+        print::line(&json!({ "settings": rows, "problems": problems }).to_string())?;
     } else {
         let width = |of: fn(&Row) -> &str| rows.iter().map(of).map(str::len).max().unwrap_or(0);
         let (name, env) = (width(|row| row.name), width(|row| row.env));
         for row in &rows {
             let value = row.value.as_deref().unwrap_or("-");
-            println!("{:name$}  {:env$}  {value}  ({})", row.name, row.env, source(context, row));
+            print::line(&format!("{:name$}  {:env$}  {value}  ({})", row.name, row.env, source(context, row)))?;
         }
         for problem in &problems {
             eprintln!("aether: {problem}");

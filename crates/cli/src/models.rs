@@ -4,7 +4,7 @@ use aether_models::{Event, FileState, ModelStore};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::{Context, Error};
+use crate::{Context, Error, print};
 
 /// Fetch and check the models that listen, think, speak and remember.
 #[derive(Debug, clap::Subcommand)]
@@ -49,16 +49,13 @@ pub struct Verify {
 pub async fn run(context: &Context, action: Action) -> Result<(), Error> {
     let store = ModelStore::new(context.layout().models());
     match action {
-        Action::List(arguments) => {
-            list(&store, &arguments);
-            Ok(())
-        }
+        Action::List(arguments) => list(&store, &arguments),
         Action::Get(arguments) => get(&store, &arguments).await,
         Action::Verify(arguments) => verify(&store, &arguments).await,
     }
 }
 
-fn list(store: &ModelStore, arguments: &List) {
+fn list(store: &ModelStore, arguments: &List) -> Result<(), Error> {
     let models: Vec<_> = store.manifest().models().map(|model| (model, store.is_present(model))).collect();
     if arguments.json {
         let rows: Vec<_> = models
@@ -70,15 +67,20 @@ fn list(store: &ModelStore, arguments: &List) {
                 })
             })
             .collect();
-        println!("{}", json!(rows));
-        return;
+        return print::line(&json!(rows).to_string());
     }
     for (model, present) in models {
         let state = if present { "installed" } else { "-" };
         let default = if model.default { "default" } else { "" };
         let size = megabytes(model.size());
-        println!("{:36} {:11} {size:>7}  {state:9}  {default:7}  {}", model.id, model.kind.to_string(), model.licence);
+        print::line(&format!(
+            "{:36} {:11} {size:>7}  {state:9}  {default:7}  {}",
+            model.id,
+            model.kind.to_string(),
+            model.licence
+        ))?;
     }
+    Ok(())
 }
 
 async fn get(store: &ModelStore, arguments: &Get) -> Result<(), Error> {
@@ -101,7 +103,7 @@ async fn get(store: &ModelStore, arguments: &Get) -> Result<(), Error> {
                 })
             })
             .collect();
-        println!("{}", json!(rows));
+        print::line(&json!(rows).to_string())?;
     }
     Ok(())
 }
@@ -129,15 +131,15 @@ async fn verify(store: &ModelStore, arguments: &Verify) -> Result<(), Error> {
             };
             sound &= ok;
             if !arguments.json {
-                println!("{id}/{}: {text}", check.file);
+                print::line(&format!("{id}/{}: {text}", check.file))?;
             }
             rows.push(json!({ "model": id, "file": check.file, "path": check.path, "sound": ok, "detail": text }));
         }
     }
     if arguments.json {
-        println!("{}", json!(rows));
+        print::line(&json!(rows).to_string())?;
     } else if ids.is_empty() {
-        println!("no model is installed; run: aether models get");
+        print::line("no model is installed; run: aether models get")?;
     }
     if sound { Ok(()) } else { Err(Error::Told) }
 }

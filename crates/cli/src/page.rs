@@ -3,7 +3,7 @@ use serde_json::json;
 use crate::{
     Context, Error,
     api::{self, Api},
-    welcome,
+    print, welcome,
 };
 
 /// Print a link that opens the page in a browser.
@@ -28,9 +28,9 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<(), Error> 
     // A link that nothing answers behind helps nobody.
     api.me().await?;
     if arguments.json {
-        println!("{}", json!({ "page": link, "valid_hours": api::LINK_LASTS.as_secs() / 3600 }));
+        print::line(&json!({ "page": link, "valid_hours": api::LINK_LASTS.as_secs() / 3600 }).to_string())?;
     } else {
-        println!("{link}");
+        print::line(&link.to_string())?;
     }
     Ok(())
 }

@@ -295,7 +295,7 @@ impl Person {
     fn take(&self, event: ClientEvent, exchange: &mut Exchange) -> bool {
         match event.event {
             Some(client_event::Event::Transcript(transcript))
-                if transcript.r#final && transcript.speaker == self.identity =>
+                if transcript.r#final && !transcript.text.is_empty() && transcript.speaker == self.identity =>
             {
                 exchange.heard = join_words(&exchange.heard, &transcript.text);
             }

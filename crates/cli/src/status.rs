@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Context, Error,
+    Context, Error, print,
     running::{Running, RunningPart},
 };
 
@@ -49,7 +49,7 @@ struct HealthPart {
 pub async fn run(context: &Context, arguments: &Arguments) -> Result<(), Error> {
     let Some(running) = Running::find(context.layout())? else {
         if arguments.json {
-            println!("{}", json!({ "up": false, "parts": [] }));
+            print::line(&json!({ "up": false, "parts": [] }).to_string())?;
             return Err(Error::Told);
         }
         return Err(Error::NotUp);
@@ -68,14 +68,14 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<(), Error> 
                 })
             })
             .collect();
-        println!(
-            "{}",
-            json!({ "up": true, "well": well, "pid": running.pid, "started_at": running.started_at, "parts": parts })
-        );
+        print::line(
+            &json!({ "up": true, "well": well, "pid": running.pid, "started_at": running.started_at, "parts": parts })
+                .to_string(),
+        )?;
     } else {
         for (part, answer) in running.parts.iter().zip(&answers) {
             let who = part.report.pid.map_or_else(|| "not ours".to_owned(), |pid| format!("pid {pid}"));
-            println!("{:10} {:12} {:44} {}", part.report.name, who, part.url, answer.says);
+            print::line(&format!("{:10} {:12} {:44} {}", part.report.name, who, part.url, answer.says))?;
         }
     }
     if well { Ok(()) } else { Err(Error::Told) }

@@ -6,7 +6,7 @@ use aether_proto::RoomName;
 use aether_settings::{IdentitySettings, LiveKitSettings};
 use serde_json::json;
 
-use crate::{Context, Error};
+use crate::{Context, Error, print};
 
 /// Make a token with which a person joins a room from any LiveKit client.
 ///
@@ -46,18 +46,18 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<(), Error> {
     grant.lifetime = Duration::from_secs(arguments.hours * 3600);
     let token = token::person(&key, grant).map_err(|error| Error::Input(error.to_string()))?;
     if arguments.json {
-        println!(
-            "{}",
-            json!({
+        print::line(
+            &json!({
                 "url": livekit.url.expose(),
                 "token": token,
                 "room": room.as_str(),
                 "identity": arguments.identity,
                 "valid_hours": arguments.hours,
             })
-        );
+            .to_string(),
+        )?;
     } else {
-        println!("URL    {}\ntoken  {token}", livekit.url.expose());
+        print::line(&format!("URL    {}\ntoken  {token}", livekit.url.expose()))?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aether_turn::trace::{self, Replay};
 
-use crate::Error;
+use crate::{Error, print};
 
 /// As many differences are shown: those that follow mostly come of the first.
 const SHOWN: usize = 5;
@@ -38,20 +38,20 @@ pub fn run(action: &Action) -> Result<(), Error> {
     let Action::Replay(Arguments { file }) = action;
     let lines = BufReader::new(File::open(file).map_err(Error::io(format!("{} can't be read", file.display())))?);
     let outcome = replay(lines.lines(), file)?;
-    println!(
+    print::line(&format!(
         "{} events were replayed, {} of them identically.",
         outcome.events,
         outcome.events - outcome.differences()
-    );
+    ))?;
     if outcome.differences() == 0 {
         return Ok(());
     }
-    println!();
+    print::line("")?;
     for difference in &outcome.first {
-        println!("{difference}");
+        print::line(&difference.to_string())?;
     }
     if outcome.more > 0 {
-        println!("and {} more", outcome.more);
+        print::line(&format!("and {} more", outcome.more))?;
     }
     Err(Error::Told)
 }

@@ -6,8 +6,8 @@
 //! for a deadline that a machine armed; how long it is, is the shell's policy.
 //!
 //! Beside them stand the judgements that such a policy is made of, functions of what is known and nothing else:
-//! [`endpointing`] (how long a silence must last), [`overlap`] (what words over the agent's voice mean), [`words`] (what is
-//! certain of a transcript, and whether it asks for more).
+//! [`endpointing`] (how long a silence must last), [`overlap`] (what words over the agent's voice mean), [`words`] (whether they
+//! ask for more).
 //!
 //! What goes into the machines and what comes out can be kept, and played through them again: [`trace`].
 //!

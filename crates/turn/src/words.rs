@@ -1,4 +1,4 @@
-//! What the words so far tell, without a model: how much of them is certain, and whether they ask for more.
+//! What the words so far tell, without a model: whether they ask for more.
 
 /// The words of a text in lower case, without punctuation.
 pub fn plain(text: &str) -> Vec<String> {
@@ -38,32 +38,8 @@ pub fn are_left_open(text: &str) -> bool {
     }
 }
 
-/// What two decodes in a row agree on, from the beginning: of a growing clip that is very likely to stay.
-#[derive(Debug, Clone, Default)]
-pub struct Agreement {
-    last: Vec<String>,
-    agreed: usize,
-}
-
-impl Agreement {
-    /// Takes the newest decode; returns the part of it that is agreed on by now. What was agreed on before is not given up.
-    pub fn next<'a>(&mut self, text: &'a str) -> &'a str {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let same = |(one, other): &(&&str, &String)| plain(one) == plain(other);
-        let agreed = words.iter().zip(&self.last).take_while(same).count();
-        self.agreed = self.agreed.max(agreed).min(words.len());
-        self.last = words.iter().map(|word| (*word).to_owned()).collect();
-        match self.agreed.checked_sub(1).and_then(|last| words.get(last)) {
-            Some(last) => &text[..last.as_ptr() as usize - text.as_ptr() as usize + last.len()],
-            None => "",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -82,26 +58,6 @@ mod tests {
             ("Is it 5 or 5 5?", false),
         ] {
             assert_eq!(are_left_open(text), open, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn agreement_grows_and_is_not_given_up() {
-        let mut agreement = Agreement::default();
-        assert_eq!(agreement.next("What is"), "");
-        assert_eq!(agreement.next("What is the wet"), "What is");
-        assert_eq!(agreement.next("What is the weather in"), "What is the");
-        assert_eq!(agreement.next("what is the weather like"), "what is the weather");
-        assert_eq!(agreement.next("What was"), "What was", "no longer than the text itself");
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_agreed_on_is_a_beginning(texts in prop::collection::vec("[a-c ]{0,12}|\\PC{0,12}", 0..8)) {
-            let mut agreement = Agreement::default();
-            for text in &texts {
-                prop_assert!(text.trim_start().starts_with(agreement.next(text).trim_start()));
-            }
         }
     }
 }

@@ -68,16 +68,15 @@ pub struct Ears {
 pub enum Report {
     Began,
     Ended,
-    /// What is understood of somebody who is still speaking, and what of it will most likely stay.
+    /// What is understood of somebody who is still speaking.
     Partial {
         text: String,
-        stable: String,
     },
     /// What was said up to a pause.
     Draft {
         text: String,
     },
-    /// The same, where the pause is likely to be the end.
+    /// The same, where the pause is likely to be the end. Comes instead of the draft, or after it.
     Guess {
         text: String,
     },
@@ -330,7 +329,6 @@ impl Shell {
             None => lane::Event::TranscriptionFailed { generation },
         })
         .await;
-        self.guess().await;
     }
 
     async fn decoded_partially(&mut self, utterance: u64, result: Result<stt::Transcript, stt::Error>) {
@@ -338,20 +336,18 @@ impl Shell {
             Ok(transcript) => believed(transcript),
             Err(_) => "",
         };
-        let stable = self.partials.decoded(utterance, text, Instant::now()).map(str::to_owned);
         // What was understood of a voice is told even if it is nothing: that is no reason to fall silent.
-        if let Some(stable) = stable.filter(|_| self.machine.is_speaking()) {
-            self.report(Report::Partial { text: text.to_owned(), stable }).await;
+        if self.partials.decoded(utterance, Instant::now()) && self.machine.is_speaking() {
+            self.report(Report::Partial { text: text.to_owned() }).await;
         }
     }
 
-    async fn guess(&mut self) {
-        if !self.options.guesses {
-            return;
-        }
-        if let Some(text) = self.pause.as_mut().and_then(Pause::guess) {
-            self.report(Report::Guess { text }).await;
-        }
+    /// Whether the words of the pause were reported as a guess just now.
+    async fn guess(&mut self) -> bool {
+        let guess = self.pause.as_mut().filter(|_| self.options.guesses).and_then(Pause::guess);
+        let Some(text) = guess else { return false };
+        self.report(Report::Guess { text }).await;
+        true
     }
 
     async fn step(&mut self, event: lane::Event) {
@@ -363,7 +359,11 @@ impl Shell {
                     let has_model = self.ears.end_of_turn.is_some();
                     self.pause = Some(Pause::new(generation, self.last_speech, has_model));
                 }
-                lane::Effect::Draft { text, .. } => self.report(Report::Draft { text }).await,
+                lane::Effect::Draft { text, .. } => {
+                    if !self.guess().await {
+                        self.report(Report::Draft { text }).await;
+                    }
+                }
                 lane::Effect::Finish { text } => {
                     let timing = self.timing();
                     self.report(Report::Said { text, timing }).await;

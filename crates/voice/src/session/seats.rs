@@ -27,6 +27,7 @@ struct Seat {
     writings: usize,
     /// Utterances finished so far; numbers the captions.
     utterances: u32,
+    shows_partial: bool,
 }
 
 impl Seats {
@@ -110,13 +111,19 @@ impl Seats {
         let seat = self.seats.get_mut(&lane)?;
         let segment = format!("{}-{}-{}", seat.guest.participant.identity, lane.0, seat.utterances);
         seat.utterances += u32::from(is_final);
+        seat.shows_partial = !is_final;
         Some((seat.guest.clone(), segment))
+    }
+
+    /// Whether something was shown of what is being said.
+    pub(super) fn shows_partial(&self, lane: LaneId) -> bool {
+        self.seats.get(&lane).is_some_and(|seat| seat.shows_partial)
     }
 
     fn seat(&mut self, guest: Guest, microphone: bool) -> LaneId {
         self.newest += 1;
         let lane = LaneId(self.newest);
-        self.seats.insert(lane, Seat { guest, microphone, writings: 0, utterances: 0 });
+        self.seats.insert(lane, Seat { guest, microphone, writings: 0, utterances: 0, shows_partial: false });
         lane
     }
 

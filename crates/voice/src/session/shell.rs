@@ -175,23 +175,25 @@ impl Shell {
         match report {
             Report::Began => self.step(floor::Event::Began { lane }).await,
             Report::Ended => self.step(floor::Event::Ended { lane }).await,
-            Report::Partial { text, stable } => {
+            Report::Partial { text } => {
                 if !text.is_empty() {
                     self.transcript(lane, &text, false);
                 }
                 self.overhear(lane, &text).await;
-                if !stable.is_empty() {
-                    self.step(floor::Event::Draft { lane, text: stable }).await;
-                }
             }
             Report::Draft { text } => {
                 self.transcript(lane, &text, false);
                 self.overhear(lane, &text).await;
                 self.step(floor::Event::Draft { lane, text }).await;
             }
-            Report::Guess { text } => self.step(floor::Event::Guess { lane, text }).await,
+            Report::Guess { text } => {
+                self.transcript(lane, &text, false);
+                self.overhear(lane, &text).await;
+                self.step(floor::Event::Guess { lane, text }).await;
+            }
             Report::Nothing => {
                 metrics::counter!(metric::IGNORED, "reason" => "no_speech").increment(1);
+                self.take_back(lane);
                 self.step(floor::Event::Withdrawn { lane }).await;
             }
             // Signs of listening ask for no answer, and "okay" does not replace the question that is being thought about.
@@ -206,6 +208,7 @@ impl Shell {
                 self.apply_all(effects, Some(timing)).await;
             }
             Report::Lost => {
+                self.take_back(lane);
                 self.step(floor::Event::Withdrawn { lane }).await;
                 self.apologise(ErrorCode::SttUnavailable.error("what was said could not be transcribed")).await;
             }
@@ -444,6 +447,13 @@ impl Shell {
         self.show_transcript(&guest, text, is_final, Modality::Voice);
         let identity = guest.participant.identity;
         self.journal.caption(Caption::Heard { segment, identity, text: text.to_owned(), is_final });
+    }
+
+    /// What was shown of an utterance was no speech after all.
+    fn take_back(&mut self, lane: LaneId) {
+        if self.seats.shows_partial(lane) {
+            self.transcript(lane, "", true);
+        }
     }
 
     fn show_transcript(&self, guest: &Guest, text: &str, is_final: bool, modality: Modality) {
