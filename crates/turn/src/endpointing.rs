@@ -38,8 +38,6 @@ impl Default for Options {
 /// From here on the voice is sure, one way or the other. Measured on the recordings in `tests/audio`, cut at their words.
 const SURELY_DONE: f32 = 0.9;
 const SURELY_NOT: f32 = 0.1;
-/// Below this it is not worth making an answer ahead.
-const LIKELY_DONE: f32 = 0.3;
 /// Pauses of one speaker that are remembered.
 const REMEMBERED: usize = 6;
 
@@ -53,9 +51,9 @@ pub struct Silence<'a> {
 }
 
 impl Silence<'_> {
-    /// Whether an answer to these words is worth making before the silence has lasted.
+    /// Whether an answer to these words is worth making before the silence has lasted: unless voice or words are against it.
     pub fn is_likely_the_end(&self) -> bool {
-        !self.words.is_empty() && !are_left_open(self.words) && self.done.is_none_or(|done| done >= LIKELY_DONE)
+        !self.words.is_empty() && !are_left_open(self.words) && self.done.is_none_or(|done| done >= SURELY_NOT)
     }
 }
 
@@ -159,7 +157,7 @@ mod tests {
         let likely = |done, words| Silence { done, words }.is_likely_the_end();
         assert!(likely(Some(0.5), "Turn on the light.") && likely(None, "Turn on the light."));
         assert!(
-            !likely(Some(0.1), "Turn on the light.") && !likely(Some(0.9), "Turn on the") && !likely(Some(0.9), "")
+            !likely(Some(0.05), "Turn on the light.") && !likely(Some(0.9), "Turn on the") && !likely(Some(0.9), "")
         );
     }
 
