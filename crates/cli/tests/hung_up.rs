@@ -1,7 +1,5 @@
 //! Whoever reads only the beginning of an output, as `| head` does, hears no complaint about it.
 
-#![expect(clippy::unwrap_used, reason = "a test ends with the value that it did not expect")]
-
 use std::process::{Command, Stdio};
 
 #[test]
