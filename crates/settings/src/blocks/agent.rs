@@ -5,7 +5,7 @@ pub(crate) const SETTINGS: &[&Setting] = &[&ECHO_CANCELLATION, &MAX_SESSIONS];
 const ECHO_CANCELLATION: Setting = Setting {
     key: "agent.echo_cancellation",
     env: &["AETHER_ECHO_CANCELLATION"],
-    default: Some("on"),
+    default: Some("off"),
     shown: Shown::All,
     about: "whether the agent's own voice is taken out of people's microphones: on or off",
 };
