@@ -59,7 +59,7 @@ fn the_defaults_are_what_aether_up_starts() {
     assert_eq!((speech.whisper_threads, speech.whisper_states), (None, 1));
     let turn_taking = load(&[], "", TurnTakingSettings::read).unwrap();
     assert_eq!((turn_taking.endpoint_silence, turn_taking.trace), (Duration::from_millis(500), None));
-    assert!(load(&[], "", AgentSettings::read).unwrap().echo_cancellation);
+    assert!(!load(&[], "", AgentSettings::read).unwrap().echo_cancellation);
     assert_eq!(load(&[], "", HomeSettings::read).unwrap().home.to_str(), Some(".aether"));
     let identity = load(&[], "", IdentitySettings::read).unwrap();
     assert_eq!((identity.tenant.as_str(), identity.agent.as_str()), ("default", "aether"));
