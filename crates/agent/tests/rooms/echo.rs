@@ -11,7 +11,7 @@ async fn an_agent_does_not_listen_to_itself() {
     let hall = Hall::open().await;
     let _voice = hall.voice("arctic_a0009.wav").await;
     hall.brain.answers("He turned sharply and faced Gregson across the table.");
-    let _agent = hall.agent().await;
+    let _agent = hall.agent_with(&[("AETHER_ECHO_CANCELLATION", "on")]).await;
     let ada = Visitor::come_with_echo(&hall, "ada", "phone", "Ada").await;
     ada.reads("Hello, Ada! How can I help you?").await;
     let ends = || {

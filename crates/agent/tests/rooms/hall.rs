@@ -57,9 +57,7 @@ impl Hall {
 
     /// The same, with settings of its own.
     pub async fn agent_with(&self, settings: &[(&str, &str)]) -> Server {
-        let environment: [(&str, &str); 8] = [
-            // Only one visitor has an echo; the others show that it does no harm.
-            ("AETHER_ECHO_CANCELLATION", "on"),
+        let environment: [(&str, &str); 7] = [
             ("AETHER_TENANT", TENANT),
             ("NATS_URL", &self.nats.url),
             ("REDIS_URL", &self.redis.url),
