@@ -53,15 +53,6 @@ impl FarEnd {
         played.push_back((tick, frame.into()));
     }
 
-    /// What was queued and has not sounded yet never will.
-    pub(crate) fn cleared(&self, now: Instant) {
-        let now = self.tick(now);
-        let mut played = self.lock();
-        while played.back().is_some_and(|(last, _)| *last > now) {
-            played.pop_back();
-        }
-    }
-
     pub(crate) fn at(&self, tick: u64) -> Sound {
         let played = self.lock();
         if played.back().is_none_or(|(last, _)| last + QUIET_TICKS < tick) {
@@ -110,18 +101,6 @@ mod tests {
         far_end.played(&[6; 480], at(185));
         assert_eq!(sounds(&far_end, 13..20), [4, 5, 0, 0, 0, 6, 0]);
         assert_eq!(sounds(&far_end, 317..321), [0, 0, -1, -1]);
-    }
-
-    #[test]
-    fn what_is_cleared_never_sounds() {
-        let start = Instant::now();
-        let far_end = FarEnd::new(start);
-        for frame in 1..=3 {
-            far_end.played(&[frame; 480], start);
-        }
-        far_end.cleared(start + Duration::from_millis(5));
-        far_end.played(&[4; 480], start + Duration::from_millis(12));
-        assert_eq!(sounds(&far_end, 0..4), [1, 4, 0, 0]);
     }
 
     #[test]

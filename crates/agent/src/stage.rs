@@ -139,11 +139,6 @@ impl MediaEnd for Stage {
         })
     }
 
-    fn clear(&self) {
-        self.source.clear_buffer();
-        self.far_end.cleared(Instant::now());
-    }
-
     fn caption(&self, caption: Caption) -> Pending<'_, ()> {
         Box::pin(async move {
             match caption {

@@ -16,8 +16,8 @@
 //!
 //! A voice over the agent's makes it quieter at once. Whether it stops is decided by what is overheard: words that mean it
 //! stop it, a "mm-hm" or a cough does not, and the agent is loud again once it is known to be no more. Where nothing can be
-//! understood in time, the length of the voice decides. While
-//! the agent is still thinking only whoever is being answered can withdraw their question; what others say then waits.
+//! understood in time, the length of the voice decides. While the agent is still thinking only whoever is being answered can
+//! withdraw their question; what others say then waits.
 //!
 //! What must not cut in waits for the floor: what the agent wants to say by itself, and words that were written while
 //! somebody else was being answered, or while spoken ones were still being understood. So words are answered in the order

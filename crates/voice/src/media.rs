@@ -52,8 +52,6 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait MediaEnd: Send + Sync + 'static {
     /// Takes one frame of [`FRAME_SAMPLES`] and resolves when at most 20 ms wait to be sent: this paces the session.
     fn play<'a>(&'a self, frame: &'a [i16]) -> Pending<'a, Result<(), Gone>>;
-    /// Forgets what waits to be sent.
-    fn clear(&self);
     /// Shows words; a place that can't is silent about it.
     fn caption(&self, caption: Caption) -> Pending<'_, ()>;
     /// Shows what the agent is doing.

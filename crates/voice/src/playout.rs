@@ -270,7 +270,6 @@ mod tests {
                 Ok(())
             })
         }
-        fn clear(&self) {}
         fn caption(&self, _: Caption) -> Pending<'_, ()> {
             Box::pin(async {})
         }

@@ -175,20 +175,13 @@ impl Shell {
         match report {
             Report::Began => self.step(floor::Event::Began { lane }).await,
             Report::Ended => self.step(floor::Event::Ended { lane }).await,
-            Report::Partial { text } => {
-                if !text.is_empty() {
-                    self.transcript(lane, &text, false);
-                }
-                self.overhear(lane, &text).await;
-            }
+            Report::Partial { text } => self.understood(lane, &text).await,
             Report::Draft { text } => {
-                self.transcript(lane, &text, false);
-                self.overhear(lane, &text).await;
+                self.understood(lane, &text).await;
                 self.step(floor::Event::Draft { lane, text }).await;
             }
             Report::Guess { text } => {
-                self.transcript(lane, &text, false);
-                self.overhear(lane, &text).await;
+                self.understood(lane, &text).await;
                 self.step(floor::Event::Guess { lane, text }).await;
             }
             Report::Nothing => {
@@ -220,8 +213,11 @@ impl Shell {
         }
     }
 
-    /// Tells the floor what is understood of a voice that it hears, if the agent has something to say itself.
-    async fn overhear(&mut self, lane: LaneId, text: &str) {
+    /// Shows what is understood of somebody so far, and tells the floor, if the agent has something to say itself.
+    async fn understood(&mut self, lane: LaneId, text: &str) {
+        if !text.is_empty() {
+            self.transcript(lane, text, false);
+        }
         if self.floor.phase() != Phase::Listening {
             let meant = self.is_meant(text);
             self.step(floor::Event::Overheard { lane, meant }).await;

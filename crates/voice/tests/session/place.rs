@@ -51,7 +51,6 @@ impl MediaEnd for Place {
             Ok(())
         })
     }
-    fn clear(&self) {}
     fn caption(&self, _: Caption) -> Pending<'_, ()> {
         Box::pin(async {})
     }
