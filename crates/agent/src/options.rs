@@ -83,6 +83,7 @@ fn lane_options(settings: &TurnTakingSettings) -> lane::Options {
             open_words: settings.endpoint_open_words,
             without_model: settings.endpoint_silence,
         },
+        sentences: settings.endpoint_sentences,
         partials: settings.partials,
         guesses: settings.work_ahead,
         ..lane::Options::default()

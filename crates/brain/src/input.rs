@@ -138,7 +138,7 @@ pub fn are_same_words(one: &str, other: &str) -> bool {
     one.split_whitespace().eq(other.split_whitespace())
 }
 
-fn check_words(words: &str) -> Result<(), aether_proto::Error> {
+pub fn check_words(words: &str) -> Result<(), aether_proto::Error> {
     match words.len() {
         0..=MAX_WORDS => Ok(()),
         length => Err(invalid(format_args!("{length} bytes are more than the {MAX_WORDS} that one turn may have"))),

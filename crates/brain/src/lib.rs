@@ -1,8 +1,8 @@
 //! The mind: words in, an answer out, and nothing forgotten that may be remembered.
 //!
-//! [`Service`] answers four subjects: `brain.request` (one turn of a conversation, begun while the person still speaks),
-//! `llm.request` (a raw completion; what nobody waits for yields to what somebody waits for), `embed.request` and
-//! `brain.ready`. Beside that it follows the durable turn log and lets memory turn it into rows. It is the only one that talks
+//! [`Service`] answers five subjects: `brain.request` (one turn of a conversation, begun while the person still speaks),
+//! `llm.request` (a raw completion; what nobody waits for yields to what somebody waits for), `sentence.request` (does one end
+//! here?), `embed.request` and `brain.ready`. Beside that it follows the durable turn log and lets memory turn it into rows. It is the only one that talks
 //! to the language model, and the only writer of schema `agents`; it writes from the turn log, and where a person asks it to
 //! remember or to forget something, so nothing is written before a turn is committed.
 //!
@@ -28,6 +28,7 @@ pub mod prompt;
 mod raw_completion;
 mod remembering;
 mod rounds;
+mod sentence;
 mod service;
 mod session;
 mod settings;

@@ -11,7 +11,7 @@ use futures::TryFutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::mind::Mind;
-use crate::{Options, Settings, embed, health, raw_completion, turn, turn_log};
+use crate::{Options, Settings, embed, health, raw_completion, sentence, turn, turn_log};
 
 const NAME: &str = "brain";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -124,12 +124,14 @@ async fn answer(bus: &Bus, mind: &Arc<Mind>, health: &Health, shutdown: &Cancell
         description: format!("thinks with {}", mind.llm.options().model),
         max_calls: mind.options.max_calls,
     };
-    let (turns, completions, memory) = (Arc::clone(mind), Arc::clone(mind), mind.memory.clone());
+    let (turns, completions, sentences) = (Arc::clone(mind), Arc::clone(mind), Arc::clone(mind));
+    let memory = mind.memory.clone();
     let health = health.clone();
     let running = bus
         .service(description)
         .call(subject::BRAIN_REQUEST, move |call| turn::serve(Arc::clone(&turns), call))
         .call(subject::LLM_REQUEST, move |call| raw_completion::serve(Arc::clone(&completions), call))
+        .request(subject::SENTENCE_REQUEST, move |_context, request| sentence::serve(Arc::clone(&sentences), request))
         .request(subject::EMBED_REQUEST, move |_context, request| embed::serve(memory.clone(), request))
         .request(subject::BRAIN_READY, move |_context, ReadyRequest {}| std::future::ready(Ok(readiness(&health))))
         .start()

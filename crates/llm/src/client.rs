@@ -1,5 +1,6 @@
 //! The shell: HTTP, deadlines, repeats.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,11 +10,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{Instrument as _, debug, info_span, warn};
+use tracing::{Instrument as _, debug, info, info_span, warn};
 
 use crate::measure;
 use crate::parse::reported_message;
 use crate::reading::Reading;
+use crate::sentence;
 use crate::{ChatRequest, CircuitBreaker, Completion, Delta, Error, FinishReason, Message, Options, Outcome, Permit};
 
 /// Deltas that may wait for their reader before the server is read no further.
@@ -30,6 +32,8 @@ struct Shared {
     options: Options,
     http: reqwest::Client,
     breaker: Mutex<CircuitBreaker>,
+    /// The server has refused to say what it would write next; it will not learn it.
+    tells_no_candidates: AtomicBool,
 }
 
 /// When each wait of one request is over.
@@ -59,7 +63,7 @@ impl Client {
             .build()
             .map_err(Error::Build)?;
         let breaker = Mutex::new(CircuitBreaker::new(options.breaker));
-        Ok(Self { shared: Arc::new(Shared { options, http, breaker }) })
+        Ok(Self { shared: Arc::new(Shared { options, http, breaker, tells_no_candidates: AtomicBool::new(false) }) })
     }
 
     pub fn options(&self) -> &Options {
@@ -106,23 +110,32 @@ impl Client {
         tokio::join!(attempt, drain).0
     }
 
+    /// How probable it is that a sentence ends after these words, from 0 to 1. `None` where the server tells no candidates for
+    /// the next token, and while the circuit is not closed. Dropping the future aborts the request.
+    pub async fn sentence_ends(&self, words: &str, limit: Duration) -> Result<Option<f32>, Error> {
+        let Shared { options, http, tells_no_candidates, .. } = &*self.shared;
+        let url = options.dialect.completions_url(&options.endpoint);
+        let is_asked =
+            !tells_no_candidates.load(Ordering::Relaxed) && self.shared.breaker(|breaker| breaker.is_closed());
+        let Some(url) = url.filter(|_| is_asked) else { return Ok(None) };
+        let request = self.shared.authorised(http.post(url).json(&sentence::body(&options.model, words)));
+        match self.shared.reply(request, limit).await {
+            Ok(reply) => Ok(sentence::probability(&reply)),
+            Err(Error::Refused { status, message }) => {
+                tells_no_candidates.store(true, Ordering::Relaxed);
+                info!(status, message, "the language model's server does not tell whether a sentence ends");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// The names of the models that the server has: also the way to see whether it is there.
     pub async fn models(&self) -> Result<Vec<String>, Error> {
         let options = &self.shared.options;
         let limit = options.deadlines.connect + Duration::from_secs(1);
-        let deadline = Instant::now() + limit;
         let request = self.shared.authorised(self.shared.http.get(options.dialect.models_url(&options.endpoint)));
-        let response = timeout_at(deadline, request.send())
-            .await
-            .map_err(|_| Error::Total { limit })?
-            .map_err(|error| self.shared.connect_error(error))?;
-        let status = response.status();
-        let body = body_within(response, deadline).await;
-        if !status.is_success() {
-            return Err(status_error(status, &body));
-        }
-        let body: Value =
-            serde_json::from_slice(&body).map_err(|error| Error::Parse(crate::ParseError::not_json(1, &error)))?;
+        let body = self.shared.reply(request, limit).await?;
         options.dialect.model_names(&body).ok_or(Error::Parse(crate::ParseError::NotJson {
             line: 1,
             column: 1,
@@ -144,6 +157,21 @@ impl Shared {
 
     fn total_limit(&self, request: &ChatRequest) -> Duration {
         request.total.unwrap_or(Duration::MAX).min(self.options.deadlines.total)
+    }
+
+    /// A small reply, whole.
+    async fn reply(&self, request: reqwest::RequestBuilder, limit: Duration) -> Result<Value, Error> {
+        let deadline = Instant::now() + limit;
+        let response = timeout_at(deadline, request.send())
+            .await
+            .map_err(|_| Error::Total { limit })?
+            .map_err(|error| self.connect_error(error))?;
+        let status = response.status();
+        let body = body_within(response, deadline).await;
+        if !status.is_success() {
+            return Err(status_error(status, &body));
+        }
+        serde_json::from_slice(&body).map_err(|error| Error::Parse(crate::ParseError::not_json(1, &error)))
     }
 
     /// One question with its repeats, through the breaker.

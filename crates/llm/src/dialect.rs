@@ -45,6 +45,14 @@ impl Dialect {
         self.url(endpoint, ["api", "chat"], ["chat", "completions"])
     }
 
+    /// Where text is continued and the candidates for the next token are told. Ollama tells them nowhere that we know of.
+    pub(crate) fn completions_url(self, endpoint: &Url) -> Option<Url> {
+        match self {
+            Self::Ollama => None,
+            Self::OpenAi => Some(self.url(endpoint, ["", ""], ["completions", ""])),
+        }
+    }
+
     pub(crate) fn models_url(self, endpoint: &Url) -> Url {
         self.url(endpoint, ["api", "tags"], ["models", ""])
     }

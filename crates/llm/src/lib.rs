@@ -23,6 +23,7 @@ mod options;
 mod parse;
 mod reading;
 mod retry;
+mod sentence;
 mod tool;
 
 pub use breaker::{CircuitBreaker, Outcome, Permit, Policy};

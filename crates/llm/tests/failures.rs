@@ -120,6 +120,36 @@ async fn keep_alive_comments_are_not_an_answer() {
 }
 
 #[tokio::test]
+async fn a_server_that_cannot_judge_a_sentence_is_asked_once() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&asked);
+    let router = Router::new().route(
+        "/v1/completions",
+        post(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async { (StatusCode::NOT_FOUND, "no such route") }
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::new(options(&format!("http://{}", listener.local_addr().unwrap()))).unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    for _ in 0..3 {
+        assert_eq!(client.sentence_ends("It is", Duration::from_secs(5)).await.unwrap(), None);
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_judge_a_sentence_in_time_is_not_waited_for() {
+    let router = Router::new().route("/v1/completions", post(std::future::pending::<StatusCode>));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Client::new(options(&format!("http://{}", listener.local_addr().unwrap()))).unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let late = client.sentence_ends("It is", Duration::from_millis(50)).await;
+    assert!(matches!(late, Err(Error::Total { .. })), "{late:?}");
+}
+
+#[tokio::test]
 async fn a_server_that_stops_in_mid_answer_meets_the_idle_deadline() {
     let endpoint = failing_llm(|| async { chunks_then_silence(3, Duration::ZERO) }).await;
     let (texts, end) = all(ask(&Client::new(options(&endpoint)).unwrap())).await;

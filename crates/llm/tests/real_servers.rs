@@ -172,11 +172,30 @@ async fn a_small_model_that_writes_its_call_into_the_text_is_understood() {
 }
 
 #[tokio::test]
+async fn half_a_sentence_is_told_from_a_whole_one() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let llm = testkit::llm_with("qwen2.5-coder-0.5b-instruct-q4_k_m").await;
+    let client = client(&llm.url, Dialect::OpenAi, &llm.model);
+    let ends = async |words: &str| client.sentence_ends(words, Duration::from_secs(60)).await.unwrap().unwrap();
+    for (half, whole) in [
+        ("I need to buy milk and", "I need to buy milk and eggs and bread for breakfast."),
+        ("that the forms of printed letters should.", "What is the weather like in Paris today?"),
+        ("If it rains tomorrow", "If it rains tomorrow I will stay at home"),
+        ("The book that you gave me.", "I like tea more than coffee."),
+    ] {
+        let (half_ends, whole_ends) = (ends(half).await, ends(whole).await);
+        println!("{half_ends:.4} {half}\n{whole_ends:.4} {whole}");
+        assert!(half_ends < 0.05 && whole_ends > 0.2, "{half}: {half_ends}; {whole}: {whole_ends}");
+    }
+}
+
+#[tokio::test]
 async fn ollama_speaks_its_own_dialect() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let ollama = testkit::ollama().await;
     let client = client(&ollama.url, Dialect::Ollama, &ollama.model);
     assert_eq!(client.models().await.unwrap(), [format!("{}:latest", ollama.model)]);
+    assert_eq!(client.sentence_ends("It is", Duration::from_secs(60)).await.unwrap(), None, "it tells no candidates");
     answers_streams_and_stops(&client).await;
     prefilled_prompts_start_sooner(&client).await;
 

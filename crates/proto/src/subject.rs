@@ -6,6 +6,7 @@ use crate::{PersonId, RoomName, SessionId, TenantId};
 
 pub const BRAIN_REQUEST: &str = "brain.request";
 pub const LLM_REQUEST: &str = "llm.request";
+pub const SENTENCE_REQUEST: &str = "sentence.request";
 pub const EMBED_REQUEST: &str = "embed.request";
 pub const TTS_REQUEST: &str = "tts.request";
 /// Whether brain, or tts, has what it needs.

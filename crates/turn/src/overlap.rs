@@ -12,6 +12,9 @@ const BACKCHANNELS: &str = "mm mmm mhm mmhm mmhmm hm hmm uh um huh uhhuh ah aha 
 const MOST_BACKCHANNEL_WORDS: usize = 4;
 /// Of the words that the agent is saying, so many must come back, in their order, to be its echo.
 const ECHO_SHARE: f32 = 0.7;
+/// Of fewer words than these half will do: there will be more of them, and one that was misheard is no interruption.
+const FEW_WORDS: usize = 4;
+const ECHO_SHARE_OF_FEW: f32 = 0.5;
 
 /// Whether the words are meant for the agent, which is saying `spoken` (the stretch around what is being heard).
 pub fn is_meant(words: &str, spoken: &str) -> bool {
@@ -29,7 +32,8 @@ fn is_backchannel(words: &[String]) -> bool {
 
 /// A transcript of the agent's own voice drops and mishears words, but does not change their order.
 fn is_echo(words: &[String], spoken: &[String]) -> bool {
-    let needed = ((words.len() as f32 * ECHO_SHARE).ceil() as usize).max(1);
+    let share = if words.len() < FEW_WORDS { ECHO_SHARE_OF_FEW } else { ECHO_SHARE };
+    let needed = ((words.len() as f32 * share).ceil() as usize).max(1);
     // Two words of slack, for those that are written differently.
     let reach = (words.len() + 2).min(spoken.len()).max(1);
     spoken.windows(reach).any(|stretch| common_in_order(words, stretch) >= needed)
@@ -78,6 +82,10 @@ mod tests {
             ("Lighthouse on the rock, and it's keeper", false),
             ("lighthouse", false),
             ("Was there a ship on the rock?", true),
+            // Misheard.
+            ("A light house", false),
+            ("never kept", false),
+            ("What about tomorrow?", true),
         ] {
             assert_eq!(is_meant(words, SPOKEN), meant, "{words:?}");
         }

@@ -14,7 +14,7 @@ pub(crate) fn is_one_of(word: &str, list: &str) -> bool {
 /// After one of these a sentence goes on, or somebody is looking for a word.
 const OPEN_ENDS: &str = "um uh er erm hmm like and or but so because if when while that which who whose the a an my your his her its \
     our their to of with for from at in on by into about between than as is are was were am be i i'm it's let's \
-    please very really not can could";
+    please very really not can could should would will must may might shall has have had";
 const NUMBERS: &str = "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen \
     seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety";
 

@@ -9,8 +9,8 @@ use aether_audio::Resampler;
 use aether_speech::{end_of_turn, stt, vad};
 use aether_telemetry::metric;
 use aether_turn::activity::{self, Activity};
-use aether_turn::endpointing::Endpointing;
 pub use aether_turn::endpointing::Options as EndpointingOptions;
+use aether_turn::endpointing::{Endpointing, are_worth_a_question};
 use aether_turn::floor::LaneId;
 use aether_turn::{Generation, lane};
 use tokio::sync::mpsc;
@@ -23,6 +23,7 @@ use crate::media::SAMPLE_RATE_HZ;
 use crate::partials::Partials;
 use crate::pause::Pause;
 use crate::recorder::Recorder;
+use crate::sentence::Sentences;
 use crate::utterance::{self, Utterance};
 
 /// Samples of one voice-activity window at 16 kHz: 32 ms.
@@ -37,6 +38,8 @@ const TRANSCRIPTION_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Options {
     pub activity: activity::Options,
     pub endpointing: EndpointingOptions,
+    /// In a pause the language model is asked whether the sentence may end there.
+    pub sentences: bool,
     /// People are transcribed while they speak.
     pub partials: bool,
     /// Answers are made ahead in a pause that is likely to be the end.
@@ -48,6 +51,7 @@ impl Default for Options {
         Self {
             activity: activity::Options::default(),
             endpointing: EndpointingOptions::default(),
+            sentences: true,
             partials: true,
             guesses: true,
         }
@@ -126,6 +130,7 @@ impl LaneInput {
 pub(crate) fn start(
     id: LaneId,
     ears: &Ears,
+    sentences: Sentences,
     options: Options,
     reports: mpsc::Sender<(LaneId, Report)>,
     recorder: Recorder,
@@ -138,11 +143,13 @@ pub(crate) fn start(
         options,
         voice_activity: ears.voice_activity.stream(),
         ears: ears.clone(),
+        sentences,
         machine: lane::Lane::new(),
         window: Vec::with_capacity(WINDOW),
         utterance: Utterance::new(),
         partials: Partials::default(),
         work: JoinSet::new(),
+        reading_ahead: false,
         decode_cancel: CancellationToken::new(),
         pause: None,
         last_speech: Instant::now(),
@@ -162,12 +169,15 @@ struct Shell {
     activity: Activity,
     voice_activity: vad::Stream,
     ears: Ears,
+    sentences: Sentences,
     endpointing: Endpointing,
     machine: lane::Lane,
     window: Vec<f32>,
     utterance: Utterance,
     partials: Partials,
     work: JoinSet<Done>,
+    /// The language model reads what was said so far.
+    reading_ahead: bool,
     decode_cancel: CancellationToken,
     /// The silence that is going on in an utterance.
     pause: Option<Pause>,
@@ -183,9 +193,25 @@ struct Shell {
 
 /// What was worked out beside the loop.
 enum Done {
-    Decoded { generation: Generation, took: Duration, result: Result<Result<stt::Transcript, stt::Error>, Elapsed> },
-    Partial { utterance: u64, result: Result<stt::Transcript, stt::Error> },
-    Judged { generation: Generation, done: Option<f32> },
+    Decoded {
+        generation: Generation,
+        took: Duration,
+        result: Result<Result<stt::Transcript, stt::Error>, Elapsed>,
+    },
+    Partial {
+        utterance: u64,
+        result: Result<stt::Transcript, stt::Error>,
+    },
+    Judged {
+        generation: Generation,
+        done: Option<f32>,
+    },
+    /// Whether the sentence may end there.
+    Read {
+        generation: Generation,
+        ends: Option<f32>,
+    },
+    ReadAhead,
 }
 
 impl Shell {
@@ -228,6 +254,7 @@ impl Shell {
                 () = at(deadline.map(|(_, deadline)| deadline)) => {
                     if let (Some(pause), Some((wait, _))) = (&mut self.pause, deadline) {
                         pause.end();
+                        tracing::debug!(lane = self.id.0, ?wait, "a silence is the end");
                         self.wait = wait;
                         let generation = pause.generation;
                         self.step(lane::Event::DeadlineReached { generation }).await;
@@ -291,9 +318,17 @@ impl Shell {
             Done::Decoded { generation, took, result } => self.decoded(generation, took, result).await,
             Done::Partial { utterance, result } => self.decoded_partially(utterance, result).await,
             Done::Judged { generation, done } => {
+                tracing::debug!(lane = self.id.0, done, "how a silence sounds");
                 if let Some(pause) = self.pause.as_mut().filter(|pause| pause.generation == generation) {
                     pause.judged(done);
                     self.guess().await;
+                }
+            }
+            Done::ReadAhead => self.reading_ahead = false,
+            Done::Read { generation, ends } => {
+                tracing::debug!(lane = self.id.0, ends, "what was said up to a silence");
+                if let Some(pause) = self.pause.as_mut().filter(|pause| pause.generation == generation) {
+                    pause.read(ends);
                 }
             }
         }
@@ -322,7 +357,13 @@ impl Shell {
             }
         };
         if let Some(pause) = self.pause.as_mut().filter(|pause| pause.generation == generation) {
-            pause.transcribed(text.clone().unwrap_or_default());
+            let words = text.clone().unwrap_or_default();
+            let is_asked = self.options.sentences && are_worth_a_question(&words);
+            pause.transcribed(words.clone(), is_asked);
+            if is_asked {
+                let sentences = self.sentences.clone();
+                self.work.spawn(async move { Done::Read { generation, ends: sentences.end(&words).await } });
+            }
         }
         self.step(match text {
             Some(text) => lane::Event::Transcribed { generation, text },
@@ -338,7 +379,21 @@ impl Shell {
         };
         // What was understood of a voice is told even if it is nothing: that is no reason to fall silent.
         if self.partials.decoded(utterance, Instant::now()) && self.machine.is_speaking() {
+            self.read_ahead(text);
             self.report(Report::Partial { text: text.to_owned() }).await;
+        }
+    }
+
+    /// Has the language model read the words that are there, while it has nothing else to do. What it makes of them is no
+    /// answer to anything yet: when it is asked in the pause, only the last few will be new to it.
+    fn read_ahead(&mut self, words: &str) {
+        if self.options.sentences && are_worth_a_question(words) && !self.reading_ahead {
+            self.reading_ahead = true;
+            let (sentences, words) = (self.sentences.clone(), words.to_owned());
+            self.work.spawn(async move {
+                sentences.end(&words).await;
+                Done::ReadAhead
+            });
         }
     }
 
@@ -451,7 +506,9 @@ impl Drop for Shell {
 
 /// What was said, if anything was.
 fn believed(transcript: &stt::Transcript) -> &str {
-    if transcript.is_speech() { transcript.text.trim() } else { "" }
+    let is_speech = transcript.is_speech();
+    tracing::debug!(?transcript, is_speech, "transcribed");
+    if is_speech { transcript.text.trim() } else { "" }
 }
 
 /// Resolves at this time; never without one.

@@ -20,6 +20,7 @@ mod pause;
 pub mod playout;
 mod recorder;
 mod script;
+mod sentence;
 pub mod session;
 mod speaker;
 mod turn;

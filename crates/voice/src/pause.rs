@@ -14,54 +14,66 @@ const LISTEN_AFTER: Duration = Duration::from_millis(200);
 pub(crate) struct Pause {
     pub(crate) generation: Generation,
     last_speech: Instant,
-    verdict: Verdict,
+    /// What the end-of-turn network hears.
+    voice: Verdict,
     /// `None` until it is transcribed.
     words: Option<String>,
+    /// What the language model reads.
+    sentence: Verdict,
     guessed: bool,
     ended: bool,
 }
 
-/// What the end-of-turn network says.
+/// What somebody who is asked says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Verdict {
-    /// It is to be asked at this time.
+    /// They are to be asked at this time.
     Due(Instant),
     Asked,
-    /// Or nothing: there is none, or it failed.
+    /// Or nothing: there is nobody to ask, or it failed.
     Known(Option<f32>),
 }
 
 impl Pause {
     /// A silence after speech that ended at `last_speech`.
     pub(crate) fn new(generation: Generation, last_speech: Instant, has_model: bool) -> Self {
-        let verdict = if has_model { Verdict::Due(last_speech + LISTEN_AFTER) } else { Verdict::Known(None) };
-        Self { generation, last_speech, verdict, words: None, guessed: false, ended: false }
+        let voice = if has_model { Verdict::Due(last_speech + LISTEN_AFTER) } else { Verdict::Known(None) };
+        let sentence = Verdict::Known(None);
+        Self { generation, last_speech, voice, words: None, sentence, guessed: false, ended: false }
     }
 
     /// When the end-of-turn network is to be asked, if it is.
     pub(crate) const fn ask_at(&self) -> Option<Instant> {
-        match self.verdict {
+        match self.voice {
             Verdict::Due(at) => Some(at),
             Verdict::Asked | Verdict::Known(_) => None,
         }
     }
 
     pub(crate) const fn asked(&mut self) {
-        self.verdict = Verdict::Asked;
+        self.voice = Verdict::Asked;
     }
 
     pub(crate) const fn judged(&mut self, done: Option<f32>) {
-        self.verdict = Verdict::Known(done);
+        self.voice = Verdict::Known(done);
     }
 
-    pub(crate) fn transcribed(&mut self, words: String) {
+    /// These are the words, and whether the language model is asked about them.
+    pub(crate) fn transcribed(&mut self, words: String, is_asked: bool) {
         self.words = Some(words);
+        if is_asked {
+            self.sentence = Verdict::Asked;
+        }
     }
 
-    /// How long it must last and when it will have. Known once the words and the network's opinion are; it never waits for
-    /// either longer than they take.
+    pub(crate) const fn read(&mut self, ends: Option<f32>) {
+        self.sentence = Verdict::Known(ends);
+    }
+
+    /// How long it must last and when it will have. Known once the words are, and what both models make of it; it never waits
+    /// for them longer than they take.
     pub(crate) fn deadline(&self, endpointing: &Endpointing) -> Option<(Duration, Instant)> {
-        if self.ended {
+        if self.ended || self.sentence == Verdict::Asked {
             return None;
         }
         let wait = endpointing.wait(&self.silence()?);
@@ -73,7 +85,8 @@ impl Pause {
         self.ended = true;
     }
 
-    /// The words that are worth an answer ahead: once.
+    /// The words that are worth an answer ahead: once. What the language model makes of them is not waited for, because it makes
+    /// the answer meanwhile.
     pub(crate) fn guess(&mut self) -> Option<String> {
         if self.guessed || !self.silence()?.is_likely_the_end() {
             return None;
@@ -83,8 +96,12 @@ impl Pause {
     }
 
     fn silence(&self) -> Option<Silence<'_>> {
-        match self.verdict {
-            Verdict::Known(done) => Some(Silence { done, words: self.words.as_deref()? }),
+        let sentence_ends = match self.sentence {
+            Verdict::Known(ends) => ends,
+            Verdict::Due(_) | Verdict::Asked => None,
+        };
+        match self.voice {
+            Verdict::Known(done) => Some(Silence { done, words: self.words.as_deref()?, sentence_ends }),
             Verdict::Due(_) | Verdict::Asked => None,
         }
     }
@@ -101,7 +118,7 @@ mod tests {
         let mut pause = Pause::new(Generation::default(), now, true);
         assert_eq!(pause.ask_at(), Some(now + LISTEN_AFTER));
         pause.asked();
-        pause.transcribed("Turn on the light.".to_owned());
+        pause.transcribed("Turn on the light.".to_owned(), false);
         assert_eq!((pause.ask_at(), pause.deadline(&endpointing), pause.guess()), (None, None, None));
         pause.judged(Some(0.99));
         let wait = Duration::from_millis(600);
@@ -118,8 +135,21 @@ mod tests {
         let now = Instant::now();
         let mut pause = Pause::new(Generation::default(), now, false);
         assert_eq!((pause.ask_at(), pause.deadline(&endpointing)), (None, None));
-        pause.transcribed("Turn on the light and".to_owned());
-        assert_eq!(pause.deadline(&endpointing).map(|(wait, _)| wait), Some(Duration::from_millis(1_200)));
+        pause.transcribed("Turn on the light and".to_owned(), false);
+        assert_eq!(pause.deadline(&endpointing).map(|(wait, _)| wait), Some(Duration::from_millis(1_500)));
         assert_eq!(pause.guess(), None, "they are not done");
+    }
+
+    #[test]
+    fn the_end_waits_for_what_the_language_model_reads_and_the_guess_does_not() {
+        let endpointing = Endpointing::new(aether_turn::endpointing::Options::default());
+        let mut pause = Pause::new(Generation::default(), Instant::now(), true);
+        pause.asked();
+        pause.judged(Some(0.99));
+        pause.transcribed("And so my fellow Americans.".to_owned(), true);
+        assert_eq!(pause.deadline(&endpointing), None);
+        assert!(pause.guess().is_some());
+        pause.read(Some(0.01));
+        assert_eq!(pause.deadline(&endpointing).map(|(wait, _)| wait), Some(Duration::from_millis(1_500)));
     }
 }

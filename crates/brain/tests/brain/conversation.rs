@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::house::{House, Turn, log_entries, say};
-use aether_proto::{PersonId, SessionId, TenantId, TurnId};
+use aether_proto::{PersonId, SentenceReply, SentenceRequest, SessionId, TenantId, TurnId, subject};
 use aether_store::MemorySearch;
 use aether_testkit as testkit;
 use tokio::sync::Mutex;
@@ -178,5 +178,22 @@ async fn a_model_that_dies_in_mid_answer_is_an_error_and_comes_back_by_itself() 
     testkit::eventually("the model is back", 10, || async { brain.health.is_ready() }).await;
     let answer = say(&house, SessionId::generate(), "What is the capital of France?").await.unwrap();
     assert!(!answer.text.is_empty());
+    brain.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_a_sentence_ends_is_asked_over_the_bus() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let (house, llm) = tokio::join!(House::build(), testkit::llm());
+    let brain = house.brain(&llm.url, &llm.model).await;
+    let ask = async |words: String| {
+        let request = SentenceRequest { words };
+        house.bus.request::<_, SentenceReply>(&house.context, subject::SENTENCE_REQUEST, &request).await
+    };
+    let half = ask("I would like to go to the".to_owned()).await.unwrap().ends.unwrap();
+    let whole = ask("I would like to go to the sea with you.".to_owned()).await.unwrap().ends.unwrap();
+    assert!(half < whole && (0.0..=1.0).contains(&half) && whole <= 1.0, "{half} {whole}");
+    let refused = ask("word ".repeat(20_000)).await.unwrap_err();
+    assert!(refused.to_string().contains("65536"), "{refused}");
     brain.stop().await;
 }

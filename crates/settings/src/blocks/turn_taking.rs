@@ -9,6 +9,7 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &ENDPOINT_LONGEST,
     &ENDPOINT_OPEN_WORDS,
     &ENDPOINT_SILENCE,
+    &ENDPOINT_SENTENCES,
     &PARTIALS,
     &WORK_AHEAD,
     &TRACE,
@@ -41,9 +42,9 @@ const ENDPOINT_LONGEST: Setting = Setting {
 const ENDPOINT_OPEN_WORDS: Setting = Setting {
     key: "turn.endpoint_open_words_ms",
     env: &["AETHER_ENDPOINT_OPEN_WORDS_MS"],
-    default: Some("1200"),
+    default: Some("1500"),
     shown: Shown::All,
-    about: "the least silence after an \"um\", an \"and\" or half a number, in milliseconds",
+    about: "the least silence after an \"um\", half a number or half a sentence, in milliseconds",
 };
 const ENDPOINT_SILENCE: Setting = Setting {
     key: "turn.endpoint_silence_ms",
@@ -51,6 +52,13 @@ const ENDPOINT_SILENCE: Setting = Setting {
     default: Some("500"),
     shown: Shown::All,
     about: "silence after which a person is taken to be done where no model hears it, in milliseconds",
+};
+const ENDPOINT_SENTENCES: Setting = Setting {
+    key: "turn.endpoint_sentences",
+    env: &["AETHER_ENDPOINT_SENTENCES"],
+    default: Some("on"),
+    shown: Shown::All,
+    about: "ask the language model in a pause whether the sentence may end there: on or off",
 };
 const PARTIALS: Setting = Setting {
     key: "turn.partials",
@@ -82,6 +90,7 @@ pub struct TurnTakingSettings {
     pub endpoint_longest: Duration,
     pub endpoint_open_words: Duration,
     pub endpoint_silence: Duration,
+    pub endpoint_sentences: bool,
     pub partials: bool,
     pub work_ahead: bool,
     pub trace: Option<PathBuf>,
@@ -94,6 +103,7 @@ impl TurnTakingSettings {
         let longest = loader.required(&ENDPOINT_LONGEST, |text| value::milliseconds(text, 100..=10_000));
         let open_words = loader.required(&ENDPOINT_OPEN_WORDS, |text| value::milliseconds(text, 0..=10_000));
         let silence = loader.required(&ENDPOINT_SILENCE, |text| value::milliseconds(text, 100..=10_000));
+        let sentences = loader.required(&ENDPOINT_SENTENCES, value::switch);
         let partials = loader.required(&PARTIALS, value::switch);
         let work_ahead = loader.required(&WORK_AHEAD, value::switch);
         let trace = loader.optional(&TRACE, value::path);
@@ -103,6 +113,7 @@ impl TurnTakingSettings {
             endpoint_longest: longest?,
             endpoint_open_words: open_words?,
             endpoint_silence: silence?,
+            endpoint_sentences: sentences?,
             partials: partials?,
             work_ahead: work_ahead?,
             trace: trace?,

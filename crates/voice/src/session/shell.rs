@@ -25,6 +25,7 @@ use crate::lane::{self, Report, Timing};
 use crate::media::{Caption, MediaEnd};
 use crate::playout::{self, Playout};
 use crate::recorder::Recorder;
+use crate::sentence::Sentences;
 use crate::turn::{self, Turn};
 
 pub(super) struct Inputs {
@@ -130,7 +131,8 @@ impl Shell {
             Command::Listen(guest, reply) => {
                 let lane = self.seats.speaker(guest);
                 let (options, recorder) = (self.options.lane.clone(), self.recorder.clone());
-                let input = lane::start(lane, &self.parts.ears, options, self.reports.clone(), recorder);
+                let sentences = Sentences::new(self.parts.bus.clone(), &self.options.context);
+                let input = lane::start(lane, &self.parts.ears, sentences, options, self.reports.clone(), recorder);
                 // A caller who did not wait drops the lane with its input.
                 let _ = reply.send(input);
             }

@@ -9,5 +9,6 @@ mod order;
 mod place;
 mod played;
 mod scene;
+mod silence;
 mod speech;
 mod trace;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aether_bus::{AudioFrame, Bus, CallEnded, Frame, IncomingCall, RunningService, ServiceOptions};
 use aether_proto::{
-    BrainInput, BrainOutput, Done, Error, Open, ReadyReply, ReadyRequest, Status, TextChunk, ToolResult, TtsDone,
-    TtsInput, TtsMark, TtsOutput, brain_input, brain_output, subject, tts_output,
+    BrainInput, BrainOutput, Done, Error, Open, ReadyReply, ReadyRequest, SentenceReply, SentenceRequest, Status,
+    TextChunk, ToolResult, TtsDone, TtsInput, TtsMark, TtsOutput, brain_input, brain_output, subject, tts_output,
 };
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -35,6 +35,8 @@ pub fn text(text: impl Into<String>) -> Line {
 pub struct PlayedBrain {
     script: Arc<Mutex<HashMap<String, Vec<Line>>>>,
     asked: Arc<Mutex<Vec<(Open, String)>>>,
+    /// What it thinks of the end of any sentence.
+    sentence_ends: Arc<Mutex<Option<f32>>>,
     pub go_on: Arc<GoOn>,
 }
 
@@ -52,15 +54,22 @@ impl PlayedBrain {
         self.script.lock().unwrap().insert(words.to_owned(), lines);
     }
 
+    pub fn takes_sentences_for_ended(&self, ends: f32) {
+        *self.sentence_ends.lock().unwrap() = Some(ends);
+    }
+
     /// The opening of each committed turn and its words.
     pub fn asked(&self) -> Vec<(Open, String)> {
         self.asked.lock().unwrap().clone()
     }
 
     pub async fn start(&self, bus: &Bus) -> RunningService {
-        let brain = self.clone();
+        let (brain, reader) = (self.clone(), self.clone());
         bus.service(options("brain"))
             .call(subject::BRAIN_REQUEST, move |call| brain.clone().answer(call))
+            .request(subject::SENTENCE_REQUEST, move |_, _: SentenceRequest| {
+                std::future::ready(Ok(SentenceReply { ends: *reader.sentence_ends.lock().unwrap() }))
+            })
             .request(subject::BRAIN_READY, |_, _: ReadyRequest| std::future::ready(Ok(is_ready())))
             .start()
             .await
