@@ -28,7 +28,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            shortest: Duration::from_millis(600),
+            shortest: Duration::from_millis(800),
             longest: Duration::from_millis(2_000),
             open_words: Duration::from_millis(1_500),
             without_model: Duration::from_millis(500),
@@ -116,6 +116,7 @@ impl Endpointing {
         });
         let by_words = match silence.sentence_ends {
             _ if is_open => open_words,
+            Some(ends) if ends >= MAY_END => Duration::ZERO,
             Some(ends) => falling(open_words, shortest, (ends / GOES_ON).ln() / (MAY_END / GOES_ON).ln()),
             None => Duration::ZERO,
         };
@@ -173,13 +174,13 @@ mod tests {
 
     #[test]
     fn the_wait_follows_voice_and_words() {
-        assert_eq!(wait(Some(0.99), "Turn on the light."), 600);
+        assert_eq!(wait(Some(0.99), "Turn on the light."), 800);
         assert_eq!(wait(Some(0.01), "Turn on the light."), 2_000);
-        assert!((1_000..1_200).contains(&wait(Some(0.5), "Turn on the light.")));
+        assert!((1_200..1_300).contains(&wait(Some(0.5), "Turn on the light.")));
         assert_eq!(wait(None, "Turn on the light."), 500);
         assert_eq!(wait(Some(0.99), "Turn on the light and"), 1_500, "the words know better");
         assert_eq!(wait(None, "Um..."), 1_500);
-        assert_eq!(wait(Some(0.01), ""), 600, "nobody waits for an answer to a noise");
+        assert_eq!(wait(Some(0.01), ""), 800, "nobody waits for an answer to a noise");
         assert_eq!(wait(Some(f32::NAN), "Turn on the light."), 2_000);
     }
 
@@ -188,16 +189,16 @@ mod tests {
         let (half, whole) = ("And so my fellow Americans.", "Remind me to buy milk.");
         assert_eq!(wait_asked(Some(0.99), half, Some(0.03)), 1_500, "however it sounded");
         assert_eq!(wait_asked(Some(0.01), half, Some(0.03)), 2_000);
-        assert!((900..1_100).contains(&wait_asked(Some(0.99), half, Some(0.06))), "neither half nor whole");
+        assert!((1_100..1_300).contains(&wait_asked(Some(0.99), half, Some(0.06))), "neither half nor whole");
         for ends in [0.15, 0.9] {
-            assert_eq!(wait_asked(Some(0.99), whole, Some(ends)), 600);
+            assert_eq!(wait_asked(Some(0.99), whole, Some(ends)), 800);
         }
-        assert_eq!(wait_asked(Some(0.3), whole, Some(0.9)), 600, "who is not sure believes the words");
-        assert_eq!(wait_asked(Some(0.3), "Is it raining?", None), 600, "a question is whole");
-        assert!((1_000..1_200).contains(&wait_asked(Some(0.01), whole, Some(0.9))), "voice and words disagree");
+        assert_eq!(wait_asked(Some(0.3), whole, Some(0.9)), 800, "who is not sure believes the words");
+        assert_eq!(wait_asked(Some(0.3), "Is it raining?", None), 800, "a question is whole");
+        assert!((1_200..1_300).contains(&wait_asked(Some(0.01), whole, Some(0.9))), "voice and words disagree");
         assert_eq!(wait_asked(Some(0.99), whole, Some(f32::NAN)), 1_500);
         assert_eq!(wait_asked(Some(0.99), whole, Some(0.0)), 1_500);
-        assert_eq!(wait_asked(None, whole, Some(0.9)), 600);
+        assert_eq!(wait_asked(None, whole, Some(0.9)), 500);
         for (words, worth) in
             [("Remind me to buy milk.", true), ("Stop.", false), ("Is it raining?", false), ("Turn on the", false)]
         {
@@ -214,7 +215,7 @@ mod tests {
         assert_eq!(endpointing.wait(&unsure), before, "once is no habit");
         endpointing.went_on_after(ms(1_200));
         assert_eq!(endpointing.wait(&unsure), ms(1_320));
-        assert_eq!(endpointing.wait(&Silence { done: Some(0.95), ..unsure }), ms(600), "a sure voice needs no waiting");
+        assert_eq!(endpointing.wait(&Silence { done: Some(0.95), ..unsure }), ms(800), "a sure voice needs no waiting");
         for _ in 0..REMEMBERED {
             endpointing.went_on_after(ms(200));
         }
@@ -238,10 +239,10 @@ mod tests {
         fn a_surer_voice_is_never_waited_for_longer(one in 0.0f32..1.0, other in 0.0f32..1.0, words in "[a-z]{1,9}( [a-z]{1,9}){0,3}") {
             let (less, more) = (one.min(other), one.max(other));
             prop_assert!(wait(Some(less), &words) >= wait(Some(more), &words));
-            prop_assert!((600..=2_000).contains(&wait(Some(one), &words)));
+            prop_assert!((800..=2_000).contains(&wait(Some(one), &words)));
             let asked = |done, ends| wait_asked(Some(done), &words, Some(ends));
             prop_assert!(asked(less, other) >= asked(more, other) && asked(other, less) >= asked(other, more));
-            prop_assert!((600..=2_000).contains(&asked(one, other)));
+            prop_assert!((800..=2_000).contains(&asked(one, other)));
         }
     }
 }

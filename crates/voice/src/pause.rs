@@ -121,7 +121,7 @@ mod tests {
         pause.transcribed("Turn on the light.".to_owned(), false);
         assert_eq!((pause.ask_at(), pause.deadline(&endpointing), pause.guess()), (None, None, None));
         pause.judged(Some(0.99));
-        let wait = Duration::from_millis(600);
+        let wait = Duration::from_millis(800);
         assert_eq!(pause.deadline(&endpointing), Some((wait, now + wait)));
         assert_eq!(pause.guess().as_deref(), Some("Turn on the light."));
         assert_eq!(pause.guess(), None, "one guess for one pause");

@@ -28,7 +28,7 @@ const END_OF_TURN_MODEL: Setting = Setting {
 const ENDPOINT_SHORTEST: Setting = Setting {
     key: "turn.endpoint_shortest_ms",
     env: &["AETHER_ENDPOINT_SHORTEST_MS"],
-    default: Some("600"),
+    default: Some("800"),
     shown: Shown::All,
     about: "silence after which a person who is surely done is answered, in milliseconds",
 };

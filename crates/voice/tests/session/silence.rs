@@ -6,7 +6,7 @@ use crate::scene::{Scene, guest};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_language_model_makes_of_the_words_decides_how_long_is_waited() {
-    for (ends, wait_ms) in [(Some(0.0), 1_500), (Some(0.9), 600), (None, 500)] {
+    for (ends, wait_ms) in [(Some(0.0), 1_500), (Some(0.9), 500), (None, 500)] {
         let scene = Scene::open().await;
         if let Some(ends) = ends {
             scene.brain.takes_sentences_for_ended(ends);
