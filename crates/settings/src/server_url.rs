@@ -70,7 +70,7 @@ impl Serialize for ServerUrl {
 /// `text` without what may be a secret, whether or not it is a URL: the user stays, what follows it up to the last `@` goes,
 /// and so do query and fragment. A password may itself hold `@`, `/` or `?`, so this looks at the text, not at parsed parts.
 pub(crate) fn redact(text: &str) -> String {
-    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| is_plain(scheme)).unwrap_or(("", text));
     let separator = if scheme.is_empty() && !text.starts_with("://") { "" } else { "://" };
     let (user, rest) = match rest.rsplit_once('@') {
         None => (String::new(), rest),
@@ -87,7 +87,7 @@ pub(crate) fn redact(text: &str) -> String {
     format!("{scheme}{separator}{user}{place}{hidden}")
 }
 
-/// A user name, and nothing that could be the tail of something else.
+/// A scheme or a user name, and nothing that could be the tail of something else.
 fn is_plain(user: &str) -> bool {
     user.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character))
 }
@@ -112,6 +112,7 @@ mod tests {
             ("u:hunter2@db", "u:***@db"),
             ("://u:hunter2@db#hunter2", "://u:***@db#***"),
             ("a://b://u:hunter2@db", "a://b:***@db"),
+            ("//u:hunter2://@db", "***@db"),
             ("localhost:4222", "localhost:4222"),
             ("", ""),
         ] {
