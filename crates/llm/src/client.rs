@@ -112,14 +112,14 @@ impl Client {
 
     /// How probable it is that a sentence ends after these words, from 0 to 1. `None` where the server tells no candidates for
     /// the next token, and while the circuit is not closed. Dropping the future aborts the request.
-    pub async fn sentence_ends(&self, words: &str, limit: Duration) -> Result<Option<f32>, Error> {
+    pub async fn sentence_ends(&self, words: &str) -> Result<Option<f32>, Error> {
         let Shared { options, http, tells_no_candidates, .. } = &*self.shared;
         let url = options.dialect.completions_url(&options.endpoint);
         let is_asked =
             !tells_no_candidates.load(Ordering::Relaxed) && self.shared.breaker(|breaker| breaker.is_closed());
         let Some(url) = url.filter(|_| is_asked) else { return Ok(None) };
         let request = self.shared.authorised(http.post(url).json(&sentence::body(&options.model, words)));
-        match self.shared.reply(request, limit).await {
+        match self.shared.reply(request, options.deadlines.first_token).await {
             Ok(reply) => Ok(sentence::probability(&reply)),
             Err(Error::Refused { status, message }) => {
                 tells_no_candidates.store(true, Ordering::Relaxed);

@@ -176,7 +176,7 @@ async fn half_a_sentence_is_told_from_a_whole_one() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let llm = testkit::llm_with("qwen2.5-coder-0.5b-instruct-q4_k_m").await;
     let client = client(&llm.url, Dialect::OpenAi, &llm.model);
-    let ends = async |words: &str| client.sentence_ends(words, Duration::from_secs(60)).await.unwrap().unwrap();
+    let ends = async |words: &str| client.sentence_ends(words).await.unwrap().unwrap();
     for (half, whole) in [
         ("I need to buy milk and", "I need to buy milk and eggs and bread for breakfast."),
         ("that the forms of printed letters should.", "What is the weather like in Paris today?"),
@@ -195,7 +195,7 @@ async fn ollama_speaks_its_own_dialect() {
     let ollama = testkit::ollama().await;
     let client = client(&ollama.url, Dialect::Ollama, &ollama.model);
     assert_eq!(client.models().await.unwrap(), [format!("{}:latest", ollama.model)]);
-    assert_eq!(client.sentence_ends("It is", Duration::from_secs(60)).await.unwrap(), None, "it tells no candidates");
+    assert_eq!(client.sentence_ends("It is").await.unwrap(), None, "it tells no candidates");
     answers_streams_and_stops(&client).await;
     prefilled_prompts_start_sooner(&client).await;
 

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::words::{are_left_open, plain};
+use crate::words::{are_left_open, is_question, plain};
 
 /// All knobs; each is a setting of the agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,8 +72,8 @@ impl Silence<'_> {
     }
 
     fn is_whole(&self) -> bool {
-        !are_left_open(self.words)
-            && (is_question(self.words) || self.sentence_ends.is_some_and(|ends| ends >= IS_WHOLE))
+        let ends = self.sentence_ends.is_some_and(|ends| ends >= IS_WHOLE);
+        is_question(self.words) || ends && !are_left_open(self.words)
     }
 }
 
@@ -81,11 +81,6 @@ impl Silence<'_> {
 /// that they are not.
 pub fn are_worth_a_question(words: &str) -> bool {
     plain(words).len() >= FEWEST_WORDS && !is_question(words) && !are_left_open(words)
-}
-
-/// Whisper hears a question in its words and in its voice.
-fn is_question(words: &str) -> bool {
-    words.trim_end().ends_with('?')
 }
 
 /// The policy of one lane, which gets to know its speaker.

@@ -18,13 +18,18 @@ const OPEN_ENDS: &str = "um uh er erm hmm like and or but so because if when whi
 const NUMBERS: &str = "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen \
     seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety";
 
+/// Whisper hears a question in its words and in its voice.
+pub(crate) fn is_question(text: &str) -> bool {
+    text.trim_end().ends_with('?')
+}
+
 /// Whether the words can hardly be all: they end in an "um", an "and", an open clause, or in the middle of a number that is
 /// being dictated.
 pub fn are_left_open(text: &str) -> bool {
-    let text = text.trim_end();
-    if text.ends_with('?') {
+    if is_question(text) {
         return false;
     }
+    let text = text.trim_end();
     // What Whisper writes where a voice trails off.
     if text.ends_with([',', '-', '–', '—', ':', '…']) || text.ends_with("...") {
         return true;

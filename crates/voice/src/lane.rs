@@ -9,8 +9,8 @@ use aether_audio::Resampler;
 use aether_speech::{end_of_turn, stt, vad};
 use aether_telemetry::metric;
 use aether_turn::activity::{self, Activity};
+use aether_turn::endpointing::Endpointing;
 pub use aether_turn::endpointing::Options as EndpointingOptions;
-use aether_turn::endpointing::{Endpointing, are_worth_a_question};
 use aether_turn::floor::LaneId;
 use aether_turn::{Generation, lane};
 use tokio::sync::mpsc;
@@ -358,11 +358,10 @@ impl Shell {
         };
         if let Some(pause) = self.pause.as_mut().filter(|pause| pause.generation == generation) {
             let words = text.clone().unwrap_or_default();
-            let is_asked = self.options.sentences && are_worth_a_question(&words);
-            pause.transcribed(words.clone(), is_asked);
-            if is_asked {
-                let sentences = self.sentences.clone();
-                self.work.spawn(async move { Done::Read { generation, ends: sentences.end(&words).await } });
+            let question = self.sentences.question(&words);
+            pause.transcribed(words, question.is_some());
+            if let Some(question) = question {
+                self.work.spawn(async move { Done::Read { generation, ends: question.await } });
             }
         }
         self.step(match text {
@@ -387,11 +386,13 @@ impl Shell {
     /// Has the language model read the words that are there, while it has nothing else to do. What it makes of them is no
     /// answer to anything yet: when it is asked in the pause, only the last few will be new to it.
     fn read_ahead(&mut self, words: &str) {
-        if self.options.sentences && are_worth_a_question(words) && !self.reading_ahead {
+        if self.reading_ahead {
+            return;
+        }
+        if let Some(question) = self.sentences.question(words) {
             self.reading_ahead = true;
-            let (sentences, words) = (self.sentences.clone(), words.to_owned());
             self.work.spawn(async move {
-                sentences.end(&words).await;
+                question.await;
                 Done::ReadAhead
             });
         }

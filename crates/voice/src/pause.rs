@@ -73,7 +73,7 @@ impl Pause {
     /// How long it must last and when it will have. Known once the words are, and what both models make of it; it never waits
     /// for them longer than they take.
     pub(crate) fn deadline(&self, endpointing: &Endpointing) -> Option<(Duration, Instant)> {
-        if self.ended || self.sentence == Verdict::Asked {
+        if self.ended || self.sentence.known().is_none() {
             return None;
         }
         let wait = endpointing.wait(&self.silence()?);
@@ -96,13 +96,17 @@ impl Pause {
     }
 
     fn silence(&self) -> Option<Silence<'_>> {
-        let sentence_ends = match self.sentence {
-            Verdict::Known(ends) => ends,
-            Verdict::Due(_) | Verdict::Asked => None,
-        };
-        match self.voice {
-            Verdict::Known(done) => Some(Silence { done, words: self.words.as_deref()?, sentence_ends }),
-            Verdict::Due(_) | Verdict::Asked => None,
+        let sentence_ends = self.sentence.known().flatten();
+        Some(Silence { done: self.voice.known()?, words: self.words.as_deref()?, sentence_ends })
+    }
+}
+
+impl Verdict {
+    /// `None` while it is still to come.
+    const fn known(self) -> Option<Option<f32>> {
+        match self {
+            Self::Known(verdict) => Some(verdict),
+            Self::Due(_) | Self::Asked => None,
         }
     }
 }

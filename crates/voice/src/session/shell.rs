@@ -131,7 +131,7 @@ impl Shell {
             Command::Listen(guest, reply) => {
                 let lane = self.seats.speaker(guest);
                 let (options, recorder) = (self.options.lane.clone(), self.recorder.clone());
-                let sentences = Sentences::new(self.parts.bus.clone(), &self.options.context);
+                let sentences = Sentences::new(self.parts.bus.clone(), &self.options.context, options.sentences);
                 let input = lane::start(lane, &self.parts.ears, sentences, options, self.reports.clone(), recorder);
                 // A caller who did not wait drops the lane with its input.
                 let _ = reply.send(input);
