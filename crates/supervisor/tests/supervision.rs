@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use aether_supervisor::{Component, Launch, Layout, Port, Probe, Stack, State, Supervised, free_port, part};
+use aether_supervisor::{Component, Launch, Layout, Port, Probe, Signal, Stack, State, Supervised, free_port, part};
+use nix::{sys::signal::killpg, unistd::Pid};
 use tokio::time::timeout;
 
 fn nats(dir: &Path) -> Component {
@@ -160,7 +161,8 @@ async fn a_part_dies_with_its_supervisor() {
     });
     gone.await.unwrap();
     // Its own child ignores nothing but SIGTERM and belongs to nobody now; the test cleans up after itself.
-    let _ = Command::new("kill").args(["-KILL", &format!("-{pid}")]).stderr(Stdio::null()).status();
+    // Not by the command: procps' `kill` takes only the first digit of a group's number, and -1 is everybody.
+    let _ = killpg(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGKILL);
 }
 
 #[tokio::test]
