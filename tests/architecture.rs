@@ -14,7 +14,7 @@ const PARTS: &[&str] =
 /// Processes of their own. They talk over the bus and never know each other.
 const SERVICES: &[&str] = &["agent", "brain", "gateway", "tts"];
 /// Start, drive and test the others.
-const EDGES: &[&str] = &["cli", "supervisor", "testkit", "tests"];
+const EDGES: &[&str] = &["cli", "scripted-agent", "supervisor", "testkit", "tests"];
 
 /// The part-to-part arrows, as ARCHITECTURE.md names them.
 const PART_TO_PART: &[(&str, &str)] = &[

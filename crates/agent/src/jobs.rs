@@ -53,7 +53,7 @@ impl JobHandler for Jobs {
         let (rooms, holder) = (self.rooms.clone(), Arc::clone(&self.holder));
         match Keeper::take(rooms, tenant.clone(), room.clone(), holder, Summons::read(&job.metadata)).await {
             Ok(keeper) => {
-                let control = Control::open(&self.parts.bus, &tenant, &room, &self.holder).await;
+                let control = Control::open(&self.parts.session.bus, &tenant, &room, &self.holder).await;
                 let taken = Taken { keeper, control };
                 self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id.clone(), taken);
                 Availability::Accept(Acceptance::new(agent_identity(&room), self.options.name.clone()))

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aether_bus::{Bus, TurnLog, TurnLogOptions};
+use aether_bus::{Bus, Context, TurnLog, TurnLogOptions};
 use aether_livekit::worker::WorkerState;
 use aether_livekit::{Worker, WorkerOptions};
 use aether_proto::InstanceId;
 use aether_store::Rooms;
 use aether_telemetry::{Health, HttpServer, PartHealth, http_router};
+use aether_voice::lane::Ears;
+use aether_voice::{Phrases, session};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -63,12 +65,20 @@ impl Parts {
 pub struct Service {
     options: Options,
     parts: Parts,
+    ears: Option<Ears>,
     health: Health,
 }
 
 impl Service {
     pub fn new(options: Options, parts: Parts) -> Self {
-        Self { options, parts, health: Health::new(NAME, VERSION) }
+        Self { options, parts, ears: None, health: Health::new(NAME, VERSION) }
+    }
+
+    /// Listens with these instead of loading what the options name. Whoever made them has loaded LiveKit's library, too.
+    #[must_use]
+    pub fn with_ears(mut self, ears: Ears) -> Self {
+        self.ears = Some(ears);
+        self
     }
 
     /// How the service is; a clone that stays valid while it runs.
@@ -79,27 +89,33 @@ impl Service {
     /// Takes rooms until `shutdown`, then finishes what is being said in each. The HTTP server is there from the first
     /// moment; rooms are taken once there are ears.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { options, parts: Parts { bus, rooms, http, spool_folder }, health } = self;
+        let Self { options, parts: Parts { bus, rooms, http, spool_folder }, ears, health } = self;
         let (nats, redis) = (health.part("nats"), health.optional_part("redis"));
         let (livekit, speech) = (health.part("livekit"), health.part("speech"));
         let end_of_turn = health.optional_part("end of turn");
         let turn_log = TurnLog::open(&bus, TurnLogOptions::new(&spool_folder)).await?;
+        let phrases = Phrases::default();
+        let context = Context::new(options.identity.tenant.clone(), options.identity.agent.clone());
         // Health is shown while rooms drain, so the server ends after them.
         let ended = CancellationToken::new();
         let serve = async { Ok(http.run(http_router(health), ended.clone()).await?) };
         let work = async {
             let _end = ended.clone().drop_guard();
-            let Some(ears) = shutdown.run_until_cancelled(ears::load(&options.ears, &speech, &end_of_turn)).await
-            else {
-                return Ok(());
-            };
+            let loading = ears::ready(ears, &options.ears, &speech, &end_of_turn);
+            let Some(ears) = shutdown.run_until_cancelled(loading).await else { return Ok(()) };
             let library_failed = CancellationToken::new();
-            let parts = visit::Parts { bus: bus.clone(), turn_log, ears, library_failed };
+            let session = session::Parts { bus: bus.clone(), turn_log, ears, phrases: phrases.clone() };
+            let parts = visit::Parts { session, library_failed };
             take_rooms(options, parts, rooms.clone(), &livekit, shutdown.clone()).await
+        };
+        let prepare = async {
+            phrases.prepare(&bus, &context).await;
+            std::future::pending().await
         };
         tokio::select! {
             // The first to fail ends the other.
             result = async { tokio::try_join!(serve, work) } => result.map(|((), ())| ()),
+            never = prepare => match never {},
             never = bus.watch(&nats) => match never {},
             never = watch_redis(&rooms, &redis) => match never {},
         }

@@ -4,14 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aether_bus::{Bus, Context, TurnLog};
+use aether_bus::Context;
 use aether_livekit::well_known::{CHAT_TOPIC, PERSON_ATTRIBUTE};
 use aether_livekit::worker::JobContext;
 use aether_livekit::{DisconnectReason, RemoteParticipant, RemoteTrack, RoomEvent, RoomOptions, TrackSource};
 use aether_proto::{AgentState, PersonId, RoomName, SessionId, TenantId};
 use aether_store::RoomState;
 use aether_turn::floor::Phase;
-use aether_voice::lane::Ears;
 use aether_voice::media::Participant;
 use aether_voice::session::{self, Guest, Handle, Manners, OpenTurn};
 use tokio_util::sync::CancellationToken;
@@ -30,9 +29,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 /// What every visit works with.
 #[derive(Clone)]
 pub(crate) struct Parts {
-    pub bus: Bus,
-    pub turn_log: TurnLog,
-    pub ears: Ears,
+    pub session: session::Parts,
     /// Cancelled when the LiveKit library has failed: this process can hold no room any more.
     pub library_failed: CancellationToken,
 }
@@ -63,16 +60,8 @@ impl Visit<'_> {
 
         let stop = CancellationToken::new();
         let _stop_on_drop = stop.clone().drop_guard();
-        let (handle, mut running) = session::start(
-            self.session_options(session),
-            session::Parts {
-                bus: self.parts.bus.clone(),
-                turn_log: self.parts.turn_log.clone(),
-                ears: self.parts.ears.clone(),
-            },
-            stage.clone(),
-            stop.clone(),
-        );
+        let (handle, mut running) =
+            session::start(self.session_options(session), self.parts.session.clone(), stage.clone(), stop.clone());
         let present: Vec<_> = room.remote_participants().into_values().collect();
         let echo_cancellation = self.options.echo_cancellation;
         let mut people = People::new(handle.clone(), stage, self.greeter(&present), echo_cancellation);

@@ -4,7 +4,7 @@ use std::time::Duration;
 use aether_audio::{ROOM_HZ, Resampler, pcm16, wav};
 use aether_livekit::well_known::PERSON_ATTRIBUTE;
 use aether_livekit::{ApiKey, room_name, token};
-use aether_proto::{RoomName, SessionId};
+use aether_proto::{RoomName, SessionId, TenantId};
 use aether_settings::{HomeSettings, IdentitySettings, LiveKitSettings};
 use serde_json::json;
 
@@ -103,11 +103,28 @@ pub async fn enter(context: &Context, place: &Place) -> Result<Person, Error> {
         Ok((home?, livekit?, identity?))
     })?;
     aether_livekit::ffi::init(&home.livekit_ffi()).map_err(|error| Error::Input(error.to_string()))?;
-    let key = ApiKey { key: livekit.api_key, secret: livekit.api_secret.expose().to_owned() };
-    let mut grant = token::Grant::new(room_name(&identity.tenant, &place.room), place.identity.as_str());
-    grant.attributes.insert(PERSON_ATTRIBUTE.to_owned(), place.identity.clone());
-    let token = token::person(&key, grant).map_err(|error| Error::Input(error.to_string()))?;
-    Person::join(livekit.url.expose(), &token, ARRIVAL).await
+    let door = Door {
+        livekit_url: livekit.url.expose().to_owned(),
+        key: ApiKey { key: livekit.api_key, secret: livekit.api_secret.expose().to_owned() },
+        tenant: identity.tenant,
+    };
+    door.enter(place).await
+}
+
+/// How to get into rooms.
+pub struct Door {
+    pub livekit_url: String,
+    pub key: ApiKey,
+    pub tenant: TenantId,
+}
+
+impl Door {
+    pub async fn enter(&self, place: &Place) -> Result<Person, Error> {
+        let mut grant = token::Grant::new(room_name(&self.tenant, &place.room), place.identity.as_str());
+        grant.attributes.insert(PERSON_ATTRIBUTE.to_owned(), place.identity.clone());
+        let token = token::person(&self.key, grant).map_err(|error| Error::Input(error.to_string()))?;
+        Person::join(&self.livekit_url, &token, ARRIVAL).await
+    }
 }
 
 pub fn read_question(path: &Path) -> Result<Vec<i16>, Error> {
@@ -117,7 +134,7 @@ pub fn read_question(path: &Path) -> Result<Vec<i16>, Error> {
 }
 
 /// Samples as a room takes them, from any WAV that is a question.
-fn question(bytes: &[u8]) -> Result<Vec<i16>, String> {
+pub fn question(bytes: &[u8]) -> Result<Vec<i16>, String> {
     let wav = wav::read(bytes).map_err(|error| error.to_string())?;
     let seconds = wav.duration().as_secs_f32();
     if seconds > MOST_SECONDS {

@@ -10,11 +10,12 @@ use aether_proto::{
 };
 use aether_turn::Generation;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::chunker::{Chunk, Chunker};
 use crate::journal::shown_part;
 use crate::outbox::Outbox;
+use crate::phrases::{ONE_MOMENT, Phrases};
 use crate::playout::{Item, Playout};
 use crate::speaker::{Speaker, Spoken};
 
@@ -26,6 +27,8 @@ const BRAIN_IDLE: Duration = Duration::from_secs(30);
 const AT_ONCE: Duration = Duration::from_millis(500);
 /// The status that comes with a sentence to say.
 const LOOKING: &str = "looking";
+/// The status of somebody who was asked for a moment.
+const WAITING: &str = "waiting";
 /// An answer's chunks ahead of the synthesis.
 const CHUNKS_AHEAD: usize = 32;
 
@@ -90,6 +93,11 @@ pub(crate) struct Answer {
     pub voice: String,
     pub playout: Playout,
     pub events: mpsc::Sender<Event>,
+    pub phrases: Phrases,
+    /// The person knows that there is none.
+    pub has_no_voice: bool,
+    /// Who hears nothing for so long after the commit is asked for a moment.
+    pub moment: Duration,
 }
 
 impl Answer {
@@ -179,6 +187,7 @@ impl Answer {
         let mut chunker = Chunker::new();
         loop {
             let is_pending = chunker.has_pending_words();
+            let patience = outbox.silent_since().map(|since| since + self.moment);
             let frame = tokio::select! {
                 biased;
                 commit = outbox.until_committed(), if outbox.commit().is_none() => {
@@ -189,6 +198,12 @@ impl Answer {
                 frame = call.next() => frame?,
                 () = sleep(FLUSH_AFTER), if is_pending => {
                     outbox.speak(chunker.pause()).await;
+                    continue;
+                }
+                () = at(patience) => {
+                    outbox.speak(chunker.aside(ONE_MOMENT)).await;
+                    let (code, message) = (WAITING.to_owned(), ONE_MOMENT.to_owned());
+                    outbox.tell(Event::Status { generation: self.generation, code, message }).await;
                     continue;
                 }
             };
@@ -263,6 +278,14 @@ async fn follow(
                 }
             }
         }
+    }
+}
+
+/// Resolves at this time; never without one.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use aether_audio::Resampler;
+use aether_audio::{Resampler, level};
 use aether_speech::{end_of_turn, stt, vad};
 use aether_telemetry::metric;
 use aether_turn::activity::{self, Activity};
@@ -30,6 +30,10 @@ use crate::utterance::{self, Utterance};
 const WINDOW: usize = 512;
 /// Half a second of frames: more means that this lane can't keep up, and the newest are dropped and counted.
 const QUEUE_FRAMES: usize = 50;
+/// A shorter silence may lie within a word, or be a misheard consonant: the words around it are transcribed together.
+const LEAST_BREAK: Duration = Duration::from_millis(300);
+/// So much of what was said the end-of-turn network hears.
+const JUDGED: usize = utterance::SAMPLE_RATE_HZ * 8;
 /// Waiting for a place in the transcriber is part of it: the person is told when even this does not suffice.
 const TRANSCRIPTION_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -272,19 +276,19 @@ impl Shell {
         while let Some(&window) = self.window.first_chunk::<WINDOW>() {
             self.window.drain(..WINDOW);
             match self.voice_activity.push(&window) {
-                Ok(probability) => self.heard_window(probability).await,
+                Ok(probability) => self.heard_window(probability, level::rms_dbfs(&window)).await,
                 Err(error) => tracing::warn!(%error, "voice activity detection failed for one window"),
             }
         }
     }
 
-    async fn heard_window(&mut self, probability: f32) {
+    async fn heard_window(&mut self, probability: f32, dbfs: f32) {
         let now = Instant::now();
-        let is_voice = probability >= self.options.activity.end_threshold;
+        let is_voice = self.activity.is_voice(probability, dbfs);
         if self.activity.is_speaking() && is_voice {
             self.last_speech = now;
         }
-        match self.activity.next(probability) {
+        match self.activity.next(probability, dbfs) {
             Some(activity::Change::Began { .. }) => {
                 self.get_to_know(now);
                 self.last_speech = now;
@@ -306,7 +310,13 @@ impl Shell {
 
     /// A silence is over: it was a pause of this person. So was one that was taken for the end too early.
     fn get_to_know(&mut self, now: Instant) {
-        let silent_since = if self.pause.take().is_some() { Some(self.last_speech) } else { self.last_end };
+        let pause = self.pause.take();
+        let silent_since = if pause.is_some() { Some(self.last_speech) } else { self.last_end };
+        if now - self.last_speech >= LEAST_BREAK
+            && let Some(words) = pause.as_ref().and_then(Pause::words)
+        {
+            self.utterance.settle(words);
+        }
         let pause = silent_since.map(|since| now - since);
         if let Some(pause) = pause.filter(|pause| *pause <= self.options.endpointing.longest) {
             self.endpointing.went_on_after(pause);
@@ -344,7 +354,7 @@ impl Shell {
         let text = match result {
             Ok(Ok(transcript)) => {
                 metrics::histogram!(metric::STT_DECODE).record(transcript.decode.as_secs_f64());
-                Some(believed(&transcript).to_owned())
+                Some(self.utterance.words(believed(&transcript)))
             }
             Ok(Err(stt::Error::Cancelled)) => return,
             Ok(Err(error)) => {
@@ -373,7 +383,7 @@ impl Shell {
 
     async fn decoded_partially(&mut self, utterance: u64, result: Result<stt::Transcript, stt::Error>) {
         let text = match &result {
-            Ok(transcript) => believed(transcript),
+            Ok(transcript) => &self.utterance.words(believed(transcript)),
             Err(_) => "",
         };
         // What was understood of a voice is told even if it is nothing: that is no reason to fall silent.
@@ -452,7 +462,7 @@ impl Shell {
     fn judge(&mut self) {
         let (Some(pause), Some(model)) = (&mut self.pause, &self.ears.end_of_turn) else { return };
         pause.asked();
-        let (generation, model, samples) = (pause.generation, model.clone(), self.utterance.samples());
+        let (generation, model, samples) = (pause.generation, model.clone(), self.utterance.newest(JUDGED));
         self.work.spawn_blocking(move || {
             let done = model.probability(&samples);
             if let Err(error) = &done {
@@ -473,7 +483,7 @@ impl Shell {
     }
 
     fn request(&self, priority: stt::Priority) -> stt::Request {
-        stt::Request { samples: self.utterance.samples(), priority, lane: u64::from(self.id.0) }
+        stt::Request { samples: self.utterance.unsettled(), priority, lane: u64::from(self.id.0) }
     }
 
     fn transcribe(&mut self, generation: Generation) {

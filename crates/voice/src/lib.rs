@@ -3,7 +3,7 @@
 //! [`session::start`] runs one conversation in one place. Each participant gets a [`lane`] (frames → voice activity →
 //! transcript); the session drives the [floor](aether_turn::floor) with what the lanes report; a turn becomes an answer
 //! (`answer.rs`: brain → `script.rs`, what is said of it → [`chunker`] → `speaker.rs`: tts) and is heard through the
-//! [`playout`]. What is made before it is wanted is kept back in two places: words in `outbox.rs`, sound in the playout.
+//! [`playout`]. What must be heard although tts is away was synthesised beforehand ([`Phrases`]). What is made before it is wanted is kept back in two places: words in `outbox.rs`, sound in the playout.
 //! [`media`] is all that the path knows about the place where people are.
 //!
 //! It never decides by itself when somebody is done or may be interrupted: that is `aether-turn`. It never waits for the
@@ -17,6 +17,7 @@ pub mod media;
 mod outbox;
 mod partials;
 mod pause;
+mod phrases;
 pub mod playout;
 mod recorder;
 mod script;
@@ -25,3 +26,5 @@ pub mod session;
 mod speaker;
 mod turn;
 pub mod utterance;
+
+pub use phrases::Phrases;

@@ -21,6 +21,7 @@ pub(crate) struct Outbox {
     kept_events: Vec<Event>,
     kept_chunks: Vec<Chunk>,
     spoken_ahead: usize,
+    has_spoken: bool,
     pub(crate) timings: Timings,
 }
 
@@ -39,6 +40,7 @@ impl Outbox {
             kept_events: Vec::new(),
             kept_chunks: Vec::new(),
             spoken_ahead: 0,
+            has_spoken: false,
             timings: Timings::default(),
         }
     }
@@ -54,6 +56,11 @@ impl Outbox {
 
     pub(crate) const fn commit(&self) -> Option<&Commit> {
         self.committed.as_ref()
+    }
+
+    /// Since when somebody waits for the first piece.
+    pub(crate) const fn silent_since(&self) -> Option<Instant> {
+        if self.has_spoken { None } else { self.timings.committed }
     }
 
     /// Waits for the commit, and lets go what was kept; `None` if the turn is given up. Cancel-safe until it is committed.
@@ -81,6 +88,7 @@ impl Outbox {
 
     pub(crate) async fn speak(&mut self, chunks: impl IntoIterator<Item = Chunk>) {
         for chunk in chunks {
+            self.has_spoken = true;
             if self.committed.is_none() && self.spoken_ahead == SPOKEN_AHEAD {
                 self.kept_chunks.push(chunk);
                 continue;

@@ -66,6 +66,11 @@ impl Pause {
         }
     }
 
+    /// What is known to have been said up to it.
+    pub(crate) fn words(&self) -> Option<&str> {
+        self.words.as_deref()
+    }
+
     pub(crate) const fn read(&mut self, ends: Option<f32>) {
         self.sentence = Verdict::Known(ends);
     }

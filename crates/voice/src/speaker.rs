@@ -13,10 +13,11 @@ use tokio::time::Instant;
 use crate::answer::{self, Answer};
 use crate::chunker::Chunk;
 use crate::media::{FRAME_SAMPLES, SAMPLE_RATE_HZ};
+use crate::phrases::{self, NO_VOICE, Phrases};
 use crate::playout::{Item, Playout};
 
 /// Synthesis of a chunk takes tenths of a second; a service that is silent for so long is taken for gone.
-const TTS_IDLE: Duration = Duration::from_secs(5);
+pub(crate) const TTS_IDLE: Duration = Duration::from_secs(5);
 
 /// What one answer's speaker found out.
 #[derive(Debug, Default)]
@@ -38,6 +39,9 @@ pub(crate) struct Speaker {
     generation: Generation,
     playout: Playout,
     events: mpsc::Sender<answer::Event>,
+    phrases: Phrases,
+    /// The person knows that there is no voice.
+    is_known_to_be_away: bool,
     framer: Framer<i16>,
     spoken: Spoken,
 }
@@ -51,6 +55,8 @@ impl Speaker {
             generation: answer.generation,
             playout: answer.playout.clone(),
             events: answer.events.clone(),
+            phrases: answer.phrases.clone(),
+            is_known_to_be_away: answer.has_no_voice,
             framer: Framer::new(FRAME_SAMPLES),
             spoken: Spoken::default(),
         }
@@ -69,6 +75,9 @@ impl Speaker {
                 self.spoken.voiceless = true;
                 // A session that is gone has cancelled this answer already.
                 let _ = self.events.send(answer::Event::Voiceless { generation: self.generation, reason }).await;
+                if !self.is_known_to_be_away {
+                    self.say_that_there_is_no_voice().await;
+                }
             }
         }
         if let Some(rest) = self.framer.flush() {
@@ -79,7 +88,21 @@ impl Speaker {
         self.spoken
     }
 
+    async fn say_that_there_is_no_voice(&mut self) {
+        for chunk in phrases::chunks(NO_VOICE) {
+            if let Some(sound) = self.phrases.sound(&chunk.text) {
+                self.queue(&sound).await;
+            }
+        }
+    }
+
     async fn speak(&mut self, chunk: &Chunk) -> Result<(), Error> {
+        if let Some(sound) = self.phrases.sound(&chunk.text) {
+            if self.queue(&sound).await {
+                self.playout.push(self.generation, Item::Heard { text_bytes: chunk.range.end }).await;
+            }
+            return Ok(());
+        }
         self.spoken.first_chunk.get_or_insert_with(Instant::now);
         let mut attempt = Synthesis::new(chunk);
         let first = self.synthesise(&mut attempt).await;
@@ -102,7 +125,7 @@ impl Speaker {
             match frame {
                 Frame::Audio(audio) => {
                     self.spoken.first_pcm.get_or_insert_with(Instant::now);
-                    let samples = synthesis.resample(&audio)?;
+                    let samples = synthesis.sound.resample(&audio)?;
                     if !self.play(synthesis, &samples).await {
                         call.cancel();
                         return Ok(());
@@ -118,11 +141,21 @@ impl Speaker {
                 Frame::Message(_) => {}
             }
         }
-        let rest = synthesis.flush();
+        let rest = synthesis.sound.flush();
         self.play(synthesis, &rest).await;
         let text_bytes = synthesis.chunk.range.end;
         self.playout.push(self.generation, Item::Heard { text_bytes }).await;
         Ok(())
+    }
+
+    /// Queues sound that is there already. False: the answer was stopped.
+    async fn queue(&mut self, samples: &[i16]) -> bool {
+        for frame in self.framer.push(samples) {
+            if !self.playout.push(self.generation, Item::Frame(frame)).await {
+                return false;
+            }
+        }
+        true
     }
 
     /// Queues samples with the marks that fall between them. False: the answer was stopped.
@@ -146,7 +179,7 @@ struct Synthesis<'a> {
     chunk: &'a Chunk,
     /// Bytes of white space that were trimmed from the chunk's start before it was sent.
     trimmed: usize,
-    resampler: Option<Resampler>,
+    sound: Sound,
     marks: VecDeque<aether_proto::TtsMark>,
     frames: i64,
     audible: bool,
@@ -155,10 +188,25 @@ struct Synthesis<'a> {
 impl<'a> Synthesis<'a> {
     fn new(chunk: &'a Chunk) -> Self {
         let trimmed = chunk.text.len() - chunk.text.trim_start().len();
-        Self { chunk, trimmed, resampler: None, marks: VecDeque::new(), frames: 0, audible: false }
+        Self { chunk, trimmed, sound: Sound::default(), marks: VecDeque::new(), frames: 0, audible: false }
     }
 
-    fn resample(&mut self, audio: &AudioFrame) -> Result<Vec<i16>, Error> {
+    /// The next word that has begun by now: everything before it has been heard. In bytes of the whole answer.
+    fn mark_passed(&mut self) -> Option<usize> {
+        let now_us = self.frames * 10_000;
+        let mark = self.marks.pop_front_if(|mark| mark.offset_us <= now_us)?;
+        Some(self.chunk.written_at(self.trimmed + mark.text_start as usize))
+    }
+}
+
+/// PCM as tts sends it, on its way to the samples of the place.
+#[derive(Default)]
+pub(crate) struct Sound {
+    resampler: Option<Resampler>,
+}
+
+impl Sound {
+    pub(crate) fn resample(&mut self, audio: &AudioFrame) -> Result<Vec<i16>, Error> {
         let broken = |reason: &dyn std::fmt::Display| Error::Protocol(reason.to_string());
         let samples = pcm16::from_bytes(&audio.pcm).map_err(|error| broken(&error))?;
         let resampler = match &mut self.resampler {
@@ -171,14 +219,7 @@ impl<'a> Synthesis<'a> {
         Ok(pcm16::from_f32(&resampler.push(&pcm16::to_f32(&samples))))
     }
 
-    fn flush(&mut self) -> Vec<i16> {
+    pub(crate) fn flush(&mut self) -> Vec<i16> {
         self.resampler.as_mut().map(|resampler| pcm16::from_f32(&resampler.flush())).unwrap_or_default()
-    }
-
-    /// The next word that has begun by now: everything before it has been heard. In bytes of the whole answer.
-    fn mark_passed(&mut self) -> Option<usize> {
-        let now_us = self.frames * 10_000;
-        let mark = self.marks.pop_front_if(|mark| mark.offset_us <= now_us)?;
-        Some(self.chunk.written_at(self.trimmed + mark.text_start as usize))
     }
 }

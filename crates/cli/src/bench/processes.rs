@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, fs};
 
+use serde::Serialize;
+
 /// The kernel counts processor time in these.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Processor time used until now, by part, in seconds.
-#[derive(Default)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Processor(pub(super) BTreeMap<String, f64>);
 
 impl Processor {

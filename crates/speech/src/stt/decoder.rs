@@ -1,14 +1,19 @@
 //! One clip through Whisper.
 
 use std::ffi::{c_int, c_void};
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperError, WhisperState};
+use whisper_rs::{
+    FullParams, SamplingStrategy, WhisperContext, WhisperError, WhisperState, WhisperSysContext, WhisperSysState,
+    WhisperTokenData, WhisperTokenId,
+};
 
 use super::queue::Priority;
-use super::transcript::{Segment, Transcript, compression_ratio};
+use super::transcriber::{Decoder, Error};
+use super::transcript::{Segment, Transcript, compression_ratio, is_a_refrain};
 
 const SAMPLES_PER_SECOND: usize = aether_audio::RECOGNITION_HZ as usize;
 
@@ -26,38 +31,37 @@ const FRAMES_MIN: usize = 384;
 const SHORTEST: usize = SAMPLES_PER_SECOND / 10;
 
 /// A state over the shared model: the buffers for one decode at a time.
-pub(super) struct Decoder {
+pub(super) struct Whisper {
     state: WhisperState,
+    vocabulary: Vocabulary,
     threads: c_int,
     language: String,
 }
 
-impl Decoder {
-    pub(super) fn new(context: &WhisperContext, threads: usize, language: &str) -> Result<Self, WhisperError> {
-        let threads = c_int::try_from(threads.max(1)).unwrap_or(1);
-        Ok(Self { state: context.create_state()?, threads, language: language.to_owned() })
-    }
-
-    /// Decodes a clip of 16 kHz samples; returns early, with an error, soon after `abort` is set.
-    pub(super) fn decode(
-        &mut self,
-        samples: &[f32],
-        priority: Priority,
-        abort: &Arc<AtomicBool>,
-    ) -> Result<Transcript, WhisperError> {
+impl Decoder for Whisper {
+    fn decode(&mut self, samples: &[f32], priority: Priority, abort: &Arc<AtomicBool>) -> Result<Transcript, Error> {
         let started = Instant::now();
         if samples.len() < SHORTEST {
             return Ok(Transcript::empty(started.elapsed()));
         }
         let scaled = scaled_context(samples.len());
-        self.run(samples, priority, scaled, abort)?;
+        self.run(samples, priority, scaled, abort).map_err(Error::Whisper)?;
         let mut transcript = self.read(samples.len(), started);
         // A short context now and then traps the decoder in a loop; a longer one sets it free. Partials come again anyway.
         if transcript.may_be_a_loop() && scaled < FRAMES_MAX && priority != Priority::Partial {
-            self.run(samples, priority, (2 * scaled).min(FRAMES_MAX), abort)?;
+            self.run(samples, priority, (2 * scaled).min(FRAMES_MAX), abort).map_err(Error::Whisper)?;
             transcript = self.read(samples.len(), started);
         }
         Ok(transcript)
+    }
+}
+
+impl Whisper {
+    pub(super) fn new(context: &WhisperContext, threads: usize, language: &str) -> Result<Self, WhisperError> {
+        let threads = c_int::try_from(threads.max(1)).unwrap_or(1);
+        let vocabulary =
+            Vocabulary { size: usize::try_from(context.n_vocab()).unwrap_or_default(), end: context.token_eot() };
+        Ok(Self { state: context.create_state()?, vocabulary, threads, language: language.to_owned() })
     }
 
     fn run(
@@ -84,6 +88,9 @@ impl Decoder {
         params.set_print_special(false);
         params.set_print_timestamps(false);
         abort_when(&mut params, abort);
+        if priority != Priority::Batch {
+            end_at_a_refrain(&mut params, &self.vocabulary);
+        }
         self.state.full(params, samples)
     }
 
@@ -145,6 +152,51 @@ fn abort_when(params: &mut FullParams<'_, '_>, abort: &Arc<AtomicBool>) {
     unsafe {
         params.set_abort_callback(Some(is_set));
         params.set_abort_callback_user_data(Arc::as_ptr(abort).cast_mut().cast());
+    }
+}
+
+/// What a model can say next, as it numbers it.
+#[derive(Debug, Clone, Copy)]
+struct Vocabulary {
+    size: usize,
+    /// The token that ends the text.
+    end: WhisperTokenId,
+}
+
+/// A decoder in a loop would go on to the cap, and somebody waits: it has nothing more to say once it repeats itself. With times
+/// between the words, a loop's tokens are not the same each time.
+#[expect(unsafe_code, reason = "the callback is a C function of a C library")]
+fn end_at_a_refrain(params: &mut FullParams<'_, '_>, vocabulary: &Vocabulary) {
+    unsafe extern "C" fn filter(
+        _: *mut WhisperSysContext,
+        _: *mut WhisperSysState,
+        tokens: *const WhisperTokenData,
+        said: c_int,
+        logits: *mut f32,
+        vocabulary: *mut c_void,
+    ) {
+        let said = usize::try_from(said).unwrap_or_default();
+        if said == 0 || tokens.is_null() || logits.is_null() {
+            return;
+        }
+        // SAFETY: `vocabulary` is the pointer set below; `tokens` are the `said` tokens of this decoder so far.
+        let (vocabulary, tokens) = unsafe { (*vocabulary.cast::<Vocabulary>(), slice::from_raw_parts(tokens, said)) };
+        if !is_a_refrain(&tokens.iter().map(|token| token.id).collect::<Vec<_>>()) {
+            return;
+        }
+        // SAFETY: whisper.cpp keeps one logit for each token of the model's vocabulary and lets the callback write them.
+        let logits = unsafe { slice::from_raw_parts_mut(logits, vocabulary.size) };
+        for (token, logit) in (0..).zip(logits) {
+            if token != vocabulary.end {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+    }
+    // SAFETY: whisper.cpp calls `filter` with this pointer only while `WhisperState::full` runs, in the caller of this
+    // function, which borrows the vocabulary for longer than that, and nobody writes to it.
+    unsafe {
+        params.set_filter_logits_callback(Some(filter));
+        params.set_filter_logits_callback_user_data(std::ptr::from_ref(vocabulary).cast_mut().cast());
     }
 }
 

@@ -1,8 +1,8 @@
 //! Speech to text with Whisper.
 //!
-//! [`Transcriber`] takes clips from many lanes and decodes them on a fixed number of threads, each with a state of its
-//! own over one shared model. Which clip is next is [`queue`]'s decision, how one is decoded is [`decoder`]'s, and
-//! whether the result is to be believed is [`Transcript::is_speech`]'s.
+//! [`Transcriber`] takes clips from many lanes and decodes them on a fixed number of threads, each with a [`Decoder`] of its
+//! own: Whisper's states over one shared model. Which clip is next is [`queue`]'s decision, how one is decoded is
+//! [`decoder`]'s, and whether the result is to be believed is [`Transcript::is_speech`]'s.
 
 mod decoder;
 mod queue;
@@ -10,5 +10,5 @@ mod transcriber;
 mod transcript;
 
 pub use queue::Priority;
-pub use transcriber::{Error, MAX_CLIP, Options, Request, Transcriber};
+pub use transcriber::{Decoder, Error, MAX_CLIP, Options, Request, Transcriber};
 pub use transcript::{Segment, Transcript};

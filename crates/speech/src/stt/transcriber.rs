@@ -1,5 +1,6 @@
 //! The pool: threads that decode, and the door in front of them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use whisper_rs::{WhisperContext, WhisperContextParameters, WhisperError};
 
-use super::decoder::Decoder;
+use super::decoder::Whisper;
 use super::queue::{Priority, Queue};
 use super::transcript::Transcript;
 
@@ -65,32 +66,45 @@ pub enum Error {
     Cancelled,
     #[error("speech recognition failed: {0}")]
     Whisper(WhisperError),
+    #[error("speech recognition has panicked over a clip")]
+    Panicked,
     #[error("speech recognition has stopped")]
     Stopped,
 }
 
-/// A loaded Whisper model with its threads. Clones share them; they end with the last clone.
+/// Makes words of one clip at a time, on a thread of its own.
+pub trait Decoder: Send + 'static {
+    /// `samples` are mono, 16 kHz and finite. Returns early, with any result, soon after `abort` is set.
+    fn decode(&mut self, samples: &[f32], priority: Priority, abort: &Arc<AtomicBool>) -> Result<Transcript, Error>;
+}
+
+/// Decoders with their threads. Clones share them; they end with the last clone.
 #[derive(Clone)]
 pub struct Transcriber {
     door: Arc<Door>,
 }
 
 impl Transcriber {
-    /// Loads the model (some hundred milliseconds, blocking) and starts the threads.
+    /// Loads a Whisper model: some hundred milliseconds, blocking.
     pub fn load(path: &Path, options: Options) -> Result<Self, Error> {
         let Options { threads, states, language } = options;
         whisper_rs::install_logging_hooks();
         check_magic(path)?;
         let context = WhisperContext::new_with_params(path, WhisperContextParameters::default())
             .map_err(|_| Error::NotWhisper(path.to_owned()))?;
+        let decoders = (0..states.max(1)).map(|_| Whisper::new(&context, threads, &language));
+        Self::over(decoders.collect::<Result<Vec<_>, _>>().map_err(Error::Whisper)?)
+    }
+
+    /// Starts one thread for each decoder.
+    pub fn over(decoders: Vec<impl Decoder>) -> Result<Self, Error> {
         let pool =
             Arc::new(Pool { queue: Mutex::new(Queue::new()), closed: AtomicBool::new(false), work: Condvar::new() });
         let door = Arc::new(Door { pool: Arc::clone(&pool) });
-        for index in 0..states.max(1) {
-            let mut decoder = Decoder::new(&context, threads, &language).map_err(Error::Whisper)?;
+        for (index, mut decoder) in decoders.into_iter().enumerate() {
             let pool = Arc::clone(&pool);
             std::thread::Builder::new()
-                .name(format!("whisper-{index}"))
+                .name(format!("decoder-{index}"))
                 .spawn(move || pool.work(&mut decoder))
                 .map_err(|_| Error::Stopped)?;
         }
@@ -178,12 +192,14 @@ impl Pool {
         Ok(())
     }
 
-    fn work(&self, decoder: &mut Decoder) {
+    fn work(&self, decoder: &mut impl Decoder) {
         while let Some(mut clip) = self.next() {
             // A number that is not finite would spread through the whole spectrogram.
             clip.samples.iter_mut().filter(|sample| !sample.is_finite()).for_each(|sample| *sample = 0.0);
-            let result = decoder.decode(&clip.samples, clip.priority, &clip.abort);
-            let result = if clip.is_wanted() { result.map_err(Error::Whisper) } else { Err(Error::Cancelled) };
+            // One clip that a decoder can't take must not silence the rooms of all others.
+            let decode = AssertUnwindSafe(|| decoder.decode(&clip.samples, clip.priority, &clip.abort));
+            let result = catch_unwind(decode).unwrap_or(Err(Error::Panicked));
+            let result = if clip.is_wanted() { result } else { Err(Error::Cancelled) };
             // Nobody listening is fine: the caller left between the check and here.
             let _ = clip.reply.send(result);
         }

@@ -117,13 +117,16 @@ impl std::fmt::Debug for Transcript {
     }
 }
 
-/// Whether the last words are the same phrase of three words or more, two and a half times or more in a row: too short for
-/// compression to tell.
 fn ends_in_a_refrain(text: &str) -> bool {
-    let words: Vec<_> = text.split_whitespace().collect();
-    (3..=words.len() * 2 / 5).any(|period| {
-        let end = words.iter().rev();
-        end.clone().zip(end.skip(period)).take(period * 3 / 2).all(|(word, before)| word == before)
+    is_a_refrain(&text.split_whitespace().collect::<Vec<_>>())
+}
+
+/// Whether what was said last is the same phrase of three pieces or more, two and a half times or more in a row: too short for
+/// compression to tell.
+pub(super) fn is_a_refrain<T: PartialEq>(pieces: &[T]) -> bool {
+    (3..=pieces.len() * 2 / 5).any(|period| {
+        let end = pieces.iter().rev();
+        end.clone().zip(end.skip(period)).take(period * 3 / 2).all(|(piece, before)| piece == before)
     })
 }
 

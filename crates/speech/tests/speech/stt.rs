@@ -1,6 +1,8 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use aether_speech::stt::{Error, Options, Priority, Request, Transcriber};
+use aether_speech::stt::{Decoder, Error, Options, Priority, Request, Transcriber, Transcript};
 use tokio_util::sync::CancellationToken;
 
 use crate::parts::{WHISPER, clip, cough, home, hum, music, noise, recordings, silence, transcribe, word_errors};
@@ -88,6 +90,29 @@ fn own_pool() -> Transcriber {
     Transcriber::load(&home().join("models/whisper-tiny.en/ggml-tiny.en.bin"), options).unwrap()
 }
 
+/// Panics over a clip without a sample.
+struct PanickingDecoder;
+
+impl Decoder for PanickingDecoder {
+    fn decode(&mut self, samples: &[f32], _: Priority, _: &Arc<AtomicBool>) -> Result<Transcript, Error> {
+        assert!(!samples.is_empty(), "no sample");
+        Err(Error::NoModel(format!("{} samples", samples.len()).into()))
+    }
+}
+
+#[tokio::test]
+async fn a_clip_that_makes_the_decoder_panic_costs_only_itself() {
+    let pool = Transcriber::over(vec![PanickingDecoder]).unwrap();
+    let transcribe = |samples| {
+        let request = Request { samples, priority: Priority::Final, lane: 1 };
+        pool.transcribe(request, CancellationToken::new())
+    };
+    let panicked = transcribe(Vec::new()).await;
+    assert!(matches!(panicked, Err(Error::Panicked)), "{panicked:?}");
+    let next = transcribe(vec![0.0; 7]).await.unwrap_err().to_string();
+    assert!(next.contains("7 samples"), "{next}");
+}
+
 #[tokio::test]
 async fn a_cancelled_clip_makes_room_at_once() {
     let pool = own_pool();
@@ -98,6 +123,7 @@ async fn a_cancelled_clip_makes_room_at_once() {
         let (pool, cancel) = (pool.clone(), cancel.clone());
         async move { pool.transcribe(request, cancel).await }
     });
+    tokio::task::yield_now().await;
     // Behind it in line: answered only when the long one has let go.
     let short = Request { samples: clip("cmd06.wav"), priority: Priority::Final, lane: 2 };
     let mut next = std::pin::pin!(pool.transcribe(short, CancellationToken::new()));

@@ -22,6 +22,8 @@ impl Service {
         // Whisper's threads sleep while they wait for each other: spinning, they would keep the model and the voice off the
         // same cores.
         launch = launch.environment("OMP_WAIT_POLICY", "passive");
+        // By default each of the many threads may open an arena of memory of its own: a megabyte more for each room.
+        launch = launch.environment("MALLOC_ARENA_MAX", "4");
         // Long enough for an agent to say goodbye in its rooms.
         launch.stop_within = Duration::from_secs(20);
         let url = format!("http://127.0.0.1:{}", self.port);

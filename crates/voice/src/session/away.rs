@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::phrases::NO_VOICE;
+
 /// A part that does not answer by then is not back.
 const REPLY: Duration = Duration::from_secs(1);
 
@@ -42,7 +44,7 @@ impl Ability {
     pub(super) const fn lost(self) -> (&'static str, &'static str) {
         match self {
             Self::Thinking => ("llm_unavailable", "I can't think right now. I will say when I can again."),
-            Self::Speaking => ("tts_unavailable", "I have no voice right now. I will write until it is back."),
+            Self::Speaking => ("tts_unavailable", NO_VOICE),
         }
     }
 
@@ -70,9 +72,13 @@ impl Away {
         Self { bus, context, every, back, lost: HashMap::new() }
     }
 
+    pub(super) fn is_lost(&self, ability: Ability) -> bool {
+        self.lost.contains_key(&ability)
+    }
+
     /// False: this is known.
     pub(super) fn lose(&mut self, ability: Ability) -> bool {
-        if self.lost.contains_key(&ability) {
+        if self.is_lost(ability) {
             return false;
         }
         let stop = CancellationToken::new();

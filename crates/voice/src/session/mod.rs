@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::lane::{self, Ears, LaneInput};
 use crate::media::{MediaEnd, Participant};
+use crate::phrases::Phrases;
 use shell::{Inputs, Shell};
 
 /// How long the floor waits for what.
@@ -32,6 +33,8 @@ pub struct Policy {
     pub barge_in: Duration,
     /// Silence after a shorter overlap until the agent is loud again, if it is not known by then what was said.
     pub resume: Duration,
+    /// Who has heard nothing of an answer by then is asked for a moment.
+    pub moment: Duration,
     /// An answer that is not heard by then is given up and the person told.
     pub answer: Duration,
     /// Between two questions to a part that was away, whether it is back.
@@ -43,6 +46,7 @@ impl Default for Policy {
         Self {
             barge_in: Duration::from_millis(1_200),
             resume: Duration::from_millis(1_000),
+            moment: Duration::from_secs(4),
             answer: Duration::from_secs(40),
             ask_again: Duration::from_secs(2),
         }
@@ -88,6 +92,7 @@ pub struct Parts {
     pub bus: Bus,
     pub turn_log: TurnLog,
     pub ears: Ears,
+    pub phrases: Phrases,
 }
 
 /// Somebody in the place, and who that is to the agent.

@@ -150,6 +150,9 @@ impl Shell {
             voice: self.options.voice.clone(),
             playout: self.playout.clone(),
             events: self.answers.clone(),
+            phrases: self.parts.phrases.clone(),
+            has_no_voice: self.away.is_lost(Ability::Speaking),
+            moment: self.options.policy.moment,
         };
         let cancel = turn.cancel.clone();
         tokio::spawn(

@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends with the value that it did not expect")]
 
+mod hostile;
+mod long;
 mod manners;
 mod order;
 mod place;

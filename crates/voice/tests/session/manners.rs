@@ -118,3 +118,35 @@ async fn an_answer_that_proves_it_needs_no_announcement() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_longer_than_usual_is_asked_for_a_moment_once() {
+    let scene = Scene::open().await;
+    scene.brain.says("Why?", vec![Line::Pause, text("Because."), Line::Pause]);
+    scene.write(&guest("Ada"), "Why?").await;
+    scene.says("One moment.").await;
+    scene.shows("waiting").await;
+    scene.brain.go_on.0.add_permits(2);
+    assert_eq!(scene.ended(1).await, ["completed"]);
+    assert_eq!(scene.voice.said(), ["One moment.", "Because."]);
+    assert_eq!(scene.steps(4).await[1..], ["answer: Because.", "heard 8", "completed"], "it is no part of the answer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_without_a_voice_says_so() {
+    let mut scene = Scene::open().await;
+    scene.prepare().await;
+    let prepared = scene.voice.said();
+    assert!(prepared.iter().any(|said| said.contains("no voice")), "{prepared:?}");
+    scene.tts_service.take().unwrap().stop(GRACE).await;
+    scene.write(&guest("Ada"), "Is it late?").await;
+    scene.shows("tts_unavailable").await;
+    scene.ended(1).await;
+    let told = scene.place.frames();
+    // Twelve words of 20 ms.
+    assert!(told >= 24, "{told} frames");
+
+    scene.write(&guest("Ada"), "Is it late?").await;
+    scene.ended(2).await;
+    assert_eq!(scene.place.frames(), told, "once is enough");
+}

@@ -1,6 +1,7 @@
 //! Brain and tts as a test wants them: they play their part from a script.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -116,6 +117,7 @@ impl PlayedBrain {
 #[derive(Clone, Default)]
 pub struct PlayedVoice {
     said: Arc<Mutex<Vec<String>>>,
+    stalls: Arc<AtomicBool>,
 }
 
 impl PlayedVoice {
@@ -133,6 +135,10 @@ impl PlayedVoice {
             .unwrap()
     }
 
+    pub fn stalls_after_the_first_word(&self, stalls: bool) {
+        self.stalls.store(stalls, Ordering::Relaxed);
+    }
+
     async fn speak(self, call: IncomingCall<TtsInput, TtsOutput>) -> Result<(), Error> {
         let text = call.open().text.clone();
         self.said.lock().unwrap().push(text.clone());
@@ -146,6 +152,9 @@ impl PlayedVoice {
             offset_us += 20_000;
             let pcm = Bytes::from([1, 1].repeat(WORD));
             call.send_audio(AudioFrame { sample_rate_hz: HZ, channels: 1, pcm }).await?;
+            if self.stalls.load(Ordering::Relaxed) {
+                call.cancelled().cancelled().await;
+            }
         }
         call.send(&TtsOutput { output: Some(tts_output::Output::Done(TtsDone::default())) }).await?;
         Ok(())

@@ -11,6 +11,7 @@ use aether_bus::{
 use aether_proto::{AgentId, PersonId, RoomName, SessionId, TenantId, TurnLogEntry, turn_log_entry::Step};
 use aether_speech::{onnx, stt, vad};
 use aether_testkit::{self as testkit, Nats, eventually};
+use aether_voice::Phrases;
 use aether_voice::lane::{self, Ears};
 use aether_voice::media::{FRAME_SAMPLES, Participant, SAMPLE_RATE_HZ};
 use aether_voice::session::{self, Guest, Handle, Manners, Policy};
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::place::Place;
 use crate::played::{PlayedBrain, PlayedVoice};
 
-static EARS: LazyLock<Ears> = LazyLock::new(|| {
+pub static EARS: LazyLock<Ears> = LazyLock::new(|| {
     let layout = testkit::layout();
     onnx::init(&layout.parts().join("lib/libonnxruntime.so")).unwrap();
     let options = stt::Options { threads: 1, ..stt::Options::default() };
@@ -40,6 +41,8 @@ pub struct Scene {
     pub tts_bus: Bus,
     pub brain_service: Option<RunningService>,
     pub tts_service: Option<RunningService>,
+    phrases: Phrases,
+    context: Context,
     pub running: JoinHandle<()>,
     pub shutdown: CancellationToken,
     log: Arc<Mutex<Vec<TurnLogEntry>>>,
@@ -58,6 +61,10 @@ impl Scene {
     }
 
     pub async fn open_with(manners: Manners, lane: lane::Options) -> Self {
+        Self::open_hearing_with(manners, lane, EARS.clone()).await
+    }
+
+    pub async fn open_hearing_with(manners: Manners, lane: lane::Options, ears: Ears) -> Self {
         let nats = testkit::nats().await;
         let connect = async |name: &str| Bus::connect(BusOptions::new(&nats.url, name)).await.unwrap();
         let (bus, brain_bus, tts_bus) = (connect("agent").await, connect("brain").await, connect("tts").await);
@@ -81,16 +88,21 @@ impl Scene {
         }
         let context = Context::new(TenantId::new("acme").unwrap(), AgentId::new("aether").unwrap());
         let options = session::Options {
-            context: context.with_session(SessionId::generate()),
+            context: context.clone().with_session(SessionId::generate()),
             room: RoomName::new("kitchen").unwrap(),
             voice: String::new(),
             lane,
-            policy: Policy { ask_again: Duration::from_millis(50), ..Policy::default() },
+            policy: Policy {
+                ask_again: Duration::from_millis(50),
+                moment: Duration::from_millis(600),
+                ..Policy::default()
+            },
             manners,
             trace: Some(folder.path().join("traces")),
         };
         let shutdown = CancellationToken::new();
-        let parts = session::Parts { bus, turn_log, ears: EARS.clone() };
+        let phrases = Phrases::default();
+        let parts = session::Parts { bus, turn_log, ears, phrases: phrases.clone() };
         let (session, running) = session::start(options, parts, place.clone(), shutdown.clone());
         Self {
             brain,
@@ -101,6 +113,8 @@ impl Scene {
             tts_bus,
             brain_service: Some(brain_service),
             tts_service: Some(tts_service),
+            phrases,
+            context,
             running,
             shutdown,
             log,
@@ -108,6 +122,11 @@ impl Scene {
             _folder: folder,
             _nats: nats,
         }
+    }
+
+    /// Has the agent's own sentences synthesised.
+    pub async fn prepare(&self) {
+        self.phrases.prepare(&self.tts_bus, &self.context).await;
     }
 
     pub async fn write(&self, guest: &Guest, words: &str) {

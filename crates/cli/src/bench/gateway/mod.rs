@@ -1,22 +1,29 @@
 //! What the gateway and brain add to the language model's own time. [`stand`] starts them beside a model that answers by the
-//! clock ([`scripted`]); here the questions are asked; [`report`] says what came of it.
+//! clock ([`ScriptedModel`]); here the questions are asked; [`report`] says what came of it.
 
+mod door;
 mod report;
-mod scripted;
-mod stand;
 
 use std::time::{Duration, Instant};
 
-use aether_supervisor::{Layout, Secrets, Stack};
+use aether_supervisor::{Layout, Stack};
 use futures::future::join_all;
 use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::{Context, Error, bench::processes::Processor, sse::Events};
+use super::{
+    processes::Processor,
+    scripted_model::{self, FIRST_TOKEN, ScriptedModel, Stamp, TOKEN},
+    stand::{self, Program},
+};
+use crate::{Context, Error, sse::Events};
+use door::Door;
 use report::{Report, Row};
-use scripted::{ANSWER, ScriptedModel, Stamp, TOKENS};
-use stand::{Door, Home};
+
+const TOKENS: usize = 32;
+/// How long one answer takes at least.
+const ANSWER: Duration = FIRST_TOKEN.saturating_add(TOKEN.saturating_mul(TOKENS as u32 - 1));
 
 /// No answer of the scripted model takes nearly as long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -50,26 +57,19 @@ pub struct Arguments {
 }
 
 pub async fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
-    let stop = aether_telemetry::shutdown_signal();
-    let home = Home::make(context.layout())?;
-    let mut stack = Stack::new();
-    let outcome = tokio::select! {
-        outcome = measure(&home.layout, &mut stack, &arguments) => outcome,
-        () = stop => Err(Error::Told),
-    };
-    stack.stop().await;
-    if let (Err(_), Ok(kept)) = (&outcome, home.keep_logs(context.layout())) {
-        eprintln!("the logs of what was started are in {}", kept.display());
-    }
-    let report = outcome?;
+    let report = stand::run(context.layout(), async |layout, stack| measure(layout, stack, &arguments).await).await?;
     report.show(&arguments)
 }
 
 async fn measure(layout: &Layout, stack: &mut Stack, arguments: &Arguments) -> Result<Report, Error> {
     let epoch = Instant::now();
-    let model = ScriptedModel::start(epoch).await.map_err(Error::io("the scripted model can't listen"))?;
-    let keyring_secret = Secrets::random().identity_secret;
-    let gateway = stand::start(layout, stack, &model.endpoint, &keyring_secret).await?;
+    let model = ScriptedModel::start(epoch, scripted_model::Answer::Stamps(TOKENS)).await;
+    let model = model.map_err(Error::io("the scripted model can't listen"))?;
+    let program = |name, file| Program { name, file, environment: Vec::new() };
+    let programs = [program("gateway", "aether-gateway"), program("brain", "aether-brain")];
+    let stand = stand::start(layout, stack, &model.endpoint, &programs).await?;
+    stand.ready().await?;
+    let gateway = &stand.services[0];
     let client = Client::builder()
         .no_proxy()
         // As brain asks its model: with a connection of its own.
@@ -78,7 +78,7 @@ async fn measure(layout: &Layout, stack: &mut Stack, arguments: &Arguments) -> R
         .timeout(PATIENCE)
         .build()
         .map_err(|error| Error::Input(error.to_string()))?;
-    let door = Door { client: &client, gateway: &gateway, admin: stand::admin(&keyring_secret)? };
+    let door = Door { client: &client, gateway, admin: door::admin(&stand.secrets.identity_secret)? };
     let anybody = door.key(None).await?;
     let somebody = door.key(Some("ada")).await?;
     let ways = [

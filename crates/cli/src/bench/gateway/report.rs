@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Arguments, Figures, Way, scripted::TOKENS};
+use super::{Arguments, Figures, TOKENS, Way};
 use crate::{
     Error,
     bench::{machine, quantile},

@@ -1,3 +1,5 @@
+//! A language model that answers by the clock.
+
 use std::{
     io,
     net::SocketAddr,
@@ -12,16 +14,21 @@ use tokio::{
 };
 
 /// What a real model of this size would take on a fast machine; the figures don't depend on it.
-const FIRST_TOKEN: Duration = Duration::from_millis(30);
-const TOKEN: Duration = Duration::from_millis(10);
-pub const TOKENS: usize = 32;
-/// How long one answer takes at least.
-pub const ANSWER: Duration = Duration::from_millis(30 + 31 * 10);
+pub const FIRST_TOKEN: Duration = Duration::from_millis(30);
+pub const TOKEN: Duration = Duration::from_millis(10);
 /// No question of the benchmark is longer.
 const LONGEST_REQUEST: usize = 1 << 20;
 
-/// An OpenAI-compatible server that answers by the clock: what is measured is everything but the model. Each token says
-/// when it left, so that the reader knows how long it was on its way.
+/// What is answered, whatever is asked.
+#[derive(Debug, Clone, Copy)]
+pub enum Answer {
+    /// So many tokens, each of which says when it left, so that the reader knows how long it was on its way.
+    Stamps(usize),
+    /// A word a token.
+    Words(&'static str),
+}
+
+/// An OpenAI-compatible server that answers by the clock: what is measured is everything but the model.
 #[derive(Debug)]
 pub struct ScriptedModel {
     pub endpoint: String,
@@ -52,15 +59,32 @@ impl Stamp {
     }
 }
 
+impl Answer {
+    fn tokens(self) -> usize {
+        match self {
+            Self::Stamps(tokens) => tokens,
+            Self::Words(words) => words.split_inclusive(' ').count(),
+        }
+    }
+
+    /// The token with this number, which leaves after so long; the first one says how long it was thought about.
+    fn token(self, index: usize, left: Duration, thought: Option<Duration>) -> String {
+        match self {
+            Self::Stamps(_) => Stamp { left, thought }.word(),
+            Self::Words(words) => words.split_inclusive(' ').nth(index).unwrap_or_default().to_owned(),
+        }
+    }
+}
+
 impl ScriptedModel {
-    pub async fn start(epoch: Instant) -> io::Result<Self> {
+    pub async fn start(epoch: Instant, answer: Answer) -> io::Result<Self> {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let endpoint = format!("http://{}/v1", listener.local_addr()?);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(async move {
                     // A caller that hung up has what it wanted.
-                    let _ = serve(stream, epoch).await;
+                    let _ = serve(stream, epoch, answer).await;
                 });
             }
         });
@@ -74,7 +98,7 @@ impl Drop for ScriptedModel {
     }
 }
 
-async fn serve(mut stream: TcpStream, epoch: Instant) -> io::Result<()> {
+async fn serve(mut stream: TcpStream, epoch: Instant, answer: Answer) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let Some((head, body)) = request(&mut stream).await? else { return Ok(()) };
     let received = Instant::now();
@@ -89,12 +113,12 @@ async fn serve(mut stream: TcpStream, epoch: Instant) -> io::Result<()> {
         )
         .await?;
     // One token is wanted by whoever fills the prompt cache; there is none here.
-    let tokens = if body["max_tokens"] == json!(1) { 0 } else { TOKENS };
+    let tokens = if body["max_tokens"] == json!(1) { 0 } else { answer.tokens() };
     for index in 0..tokens {
         tokio::time::sleep(if index == 0 { FIRST_TOKEN } else { TOKEN }).await;
         let thought = (index == 0).then(|| received.elapsed());
-        let word = Stamp { left: epoch.elapsed(), thought }.word();
-        event(&mut stream, &json!({ "index": 0, "delta": { "content": word }, "finish_reason": null }), &Value::Null)
+        let token = answer.token(index, epoch.elapsed(), thought);
+        event(&mut stream, &json!({ "index": 0, "delta": { "content": token }, "finish_reason": null }), &Value::Null)
             .await?;
     }
     event(&mut stream, &json!({ "index": 0, "delta": {}, "finish_reason": "stop" }), &Value::Null).await?;
@@ -144,6 +168,13 @@ async fn request(stream: &mut TcpStream) -> io::Result<Option<(String, Value)>> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_of_words_is_all_of_them() {
+        let answer = Answer::Words("Yes, it is.");
+        let said: Vec<_> = (0..answer.tokens()).map(|index| answer.token(index, Duration::ZERO, None)).collect();
+        assert_eq!(said, ["Yes, ", "it ", "is."]);
+    }
 
     #[test]
     fn a_stamp_survives_its_way() {

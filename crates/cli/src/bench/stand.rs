@@ -1,26 +1,43 @@
-//! All that the gateway needs, started on free ports in a folder that is gone afterwards.
+//! Some of Aether's services and all that they need, started on free ports in a folder that is gone afterwards.
 
 use std::{collections::BTreeMap, fs, net::SocketAddr, os::unix::fs::symlink, path::PathBuf, time::Duration};
 
-use aether_identity::{Keyring, PageClaims, Scopes};
-use aether_proto::{AgentId, PersonId, TenantId};
 use aether_store::Store;
 use aether_supervisor::{Component, Layout, Secrets, Stack, free_port, part};
 use reqwest::Client;
-use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::Error;
 
+pub(super) const TENANT: &str = "default";
 const READY_WITHIN: Duration = Duration::from_secs(90);
 
+/// Starts what is measured and measures it; in the end everything is stopped, and where it failed the logs are kept.
+pub(super) async fn run<T>(
+    installed: &Layout,
+    measure: impl AsyncFnOnce(&Layout, &mut Stack) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let stop = aether_telemetry::shutdown_signal();
+    let home = Home::make(installed)?;
+    let mut stack = Stack::new();
+    let outcome = tokio::select! {
+        outcome = measure(&home.layout, &mut stack) => outcome,
+        () = stop => Err(Error::Told),
+    };
+    stack.stop().await;
+    if let (Err(_), Ok(kept)) = (&outcome, home.keep_logs(installed)) {
+        eprintln!("the logs of what was started are in {}", kept.display());
+    }
+    outcome
+}
+
 /// A state folder that lasts as long as the measurement and shares the installed parts and models.
-pub(super) struct Home {
-    pub(super) layout: Layout,
+struct Home {
+    layout: Layout,
 }
 
 impl Home {
-    pub(super) fn make(installed: &Layout) -> Result<Self, Error> {
+    fn make(installed: &Layout) -> Result<Self, Error> {
         let folder = installed.run(&format!("bench-{}", std::process::id()));
         let layout = Layout::new(&folder);
         for name in ["state", "logs", "run"] {
@@ -32,7 +49,7 @@ impl Home {
         Ok(Self { layout })
     }
 
-    pub(super) fn keep_logs(&self, installed: &Layout) -> std::io::Result<PathBuf> {
+    fn keep_logs(&self, installed: &Layout) -> std::io::Result<PathBuf> {
         let kept = installed.home().join("logs/bench");
         let _ = fs::remove_dir_all(&kept);
         fs::rename(self.layout.home().join("logs"), &kept)?;
@@ -46,16 +63,31 @@ impl Drop for Home {
     }
 }
 
-/// Starts all that the gateway needs on free ports; returns where it answers.
+/// One of Aether's services, and what it is told beside where everything is.
+pub(super) struct Program {
+    pub(super) name: &'static str,
+    pub(super) file: &'static str,
+    pub(super) environment: Vec<(&'static str, String)>,
+}
+
+/// Where what was started answers.
+pub(super) struct Stand {
+    pub(super) secrets: Secrets,
+    pub(super) nats: String,
+    pub(super) livekit: String,
+    /// In the order of the programs.
+    pub(super) services: Vec<String>,
+}
+
+/// Starts the servers, and these programs with this language model; returns when all are ready.
 pub(super) async fn start(
     layout: &Layout,
     stack: &mut Stack,
     model: &str,
-    identity_secret: &str,
-) -> Result<String, Error> {
+    programs: &[Program],
+) -> Result<Stand, Error> {
     let port = || free_port().map_err(Error::io("no port is free"));
-    let mut secrets = Secrets::random();
-    identity_secret.clone_into(&mut secrets.identity_secret);
+    let secrets = Secrets::random();
     let postgres = part::Postgres {
         port: port()?,
         state: layout.state("postgres"),
@@ -94,42 +126,49 @@ pub(super) async fn start(
         ("LLM_DIALECT", "openai".to_owned()),
         ("LLM_MODEL", "scripted".to_owned()),
         ("AETHER_IDENTITY_SECRET", secrets.identity_secret.clone()),
-        ("AETHER_TENANT", "default".to_owned()),
+        ("AETHER_TENANT", TENANT.to_owned()),
         ("AETHER_AGENT", "aether".to_owned()),
     ]);
     let owner = postgres.url.clone();
+    let (nats_url, livekit_url) = (nats.url.clone(), livekit.url.clone());
     stack.start(vec![postgres, redis, nats, livekit], |_, _| {}).await?;
     Store::migrate(&owner, password).await?;
-    let services = [
-        service(layout, "brain", "aether-brain", port()?, &environment)?,
-        service(layout, "gateway", "aether-gateway", port()?, &environment)?,
-    ];
-    let gateway = services[1].url.clone();
+    let services = programs.iter().map(|program| service(layout, program, port()?, &environment));
+    let services = services.collect::<Result<Vec<_>, _>>()?;
     let urls: Vec<_> = services.iter().map(|service| service.url.clone()).collect();
-    stack.start(services.into(), |_, _| {}).await?;
-    let client = Client::builder().no_proxy().build().map_err(|error| Error::Input(error.to_string()))?;
-    for url in urls {
-        ready(&client, &url).await?;
+    stack.start(services, |_, _| {}).await?;
+    Ok(Stand { secrets, nats: nats_url, livekit: livekit_url, services: urls })
+}
+
+impl Stand {
+    /// Waits until every service is ready.
+    pub(super) async fn ready(&self) -> Result<(), Error> {
+        let client = Client::builder().no_proxy().build().map_err(|error| Error::Input(error.to_string()))?;
+        for url in &self.services {
+            ready(&client, url).await?;
+        }
+        Ok(())
     }
-    Ok(gateway)
 }
 
 fn service(
     layout: &Layout,
-    name: &'static str,
-    file: &'static str,
+    program: &Program,
     port: u16,
     environment: &BTreeMap<&str, String>,
 ) -> Result<Component, Error> {
-    let program = std::env::current_exe().map_err(Error::io("this program's own path can't be found"))?;
-    let program = program.with_file_name(file);
-    if !program.is_file() {
+    let Program { name, file, environment: own } = program;
+    let path = std::env::current_exe().map_err(Error::io("this program's own path can't be found"))?;
+    let path = path.with_file_name(file);
+    if !path.is_file() {
         return Err(Error::NoProgram { name: file });
     }
-    let mut environment: Vec<_> = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     let bind = SocketAddr::from(([127, 0, 0, 1], port)).to_string();
-    environment.push((format!("AETHER_{}_BIND", name.to_uppercase()), bind));
-    Ok(part::Service { name, program, port, environment, log: layout.log(name) }.component())
+    let mut all = vec![(format!("AETHER_{}_BIND", name.to_uppercase()), bind)];
+    let given = environment.iter().map(|(name, value)| (*name, value));
+    let own = own.iter().map(|(name, value)| (*name, value));
+    all.extend(given.chain(own).map(|(name, value)| (name.to_owned(), value.clone())));
+    Ok(part::Service { name, program: path, port, environment: all, log: layout.log(name) }.component())
 }
 
 async fn ready(client: &Client, url: &str) -> Result<(), Error> {
@@ -146,38 +185,4 @@ async fn ready(client: &Client, url: &str) -> Result<(), Error> {
     patient.map_err(|_| {
         Error::Input(format!("what was started at {url} was not ready within {} s", READY_WITHIN.as_secs()))
     })
-}
-
-pub(super) fn admin(secret: &str) -> Result<String, Error> {
-    let wrong = |error: aether_proto::IdError| Error::Input(error.to_string());
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
-    Ok(Keyring::new(secret).sign(&PageClaims {
-        tenant: TenantId::new("default").map_err(wrong)?,
-        agent: AgentId::new("aether").map_err(wrong)?,
-        person: None::<PersonId>,
-        scopes: Scopes::ALL,
-        first_issued_at: now,
-        expires_at: now + 300,
-    }))
-}
-
-pub(super) struct Door<'a> {
-    pub(super) client: &'a Client,
-    pub(super) gateway: &'a str,
-    pub(super) admin: String,
-}
-
-impl Door<'_> {
-    /// A key as a program would have.
-    pub(super) async fn key(&self, person: Option<&str>) -> Result<String, Error> {
-        let mut body = json!({ "name": "benchmark", "scopes": "chat" });
-        if let Some(person) = person {
-            body["person"] = json!(person);
-        }
-        let request = self.client.post(format!("{}/v1/keys", self.gateway)).bearer_auth(&self.admin).json(&body);
-        let made: Value = async { request.send().await?.error_for_status()?.json().await }
-            .await
-            .map_err(|error: reqwest::Error| Error::Input(format!("no key could be made: {error}")))?;
-        made["key"].as_str().map(str::to_owned).ok_or_else(|| Error::Input("a key without its text".to_owned()))
-    }
 }
