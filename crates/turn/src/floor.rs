@@ -252,7 +252,7 @@ impl Floor {
             State::Thinking if !self.concerns(lane) => Vec::new(),
             _ if meant => self.interrupt(CancelReason::Interrupted),
             // Whoever is understood is not judged by the length of their voice.
-            State::Ducked if self.voices.contains(&lane) => vec![self.arm(Deadline::BargeIn)],
+            State::Ducked if self.voices.contains(&lane) => vec![self.arm(Deadline::Overlap)],
             // And a noise that goes on keeps nobody waiting for an answer that never comes.
             State::Thinking if self.due == Some(Deadline::BargeIn) && self.voices.contains(&lane) => {
                 vec![self.arm(Deadline::Answer)]
@@ -439,7 +439,9 @@ impl Floor {
     fn deadline_reached(&mut self, deadline: Deadline) -> Vec<Effect> {
         self.due = None;
         match (deadline, self.state) {
-            (Deadline::BargeIn, State::Thinking | State::Ducked) => self.interrupt(CancelReason::Interrupted),
+            (Deadline::BargeIn, State::Thinking | State::Ducked) | (Deadline::Overlap, State::Ducked) => {
+                self.interrupt(CancelReason::Interrupted)
+            }
             (Deadline::Resume, State::Resuming) => self.resume(),
             (Deadline::Answer, State::Thinking) => self.interrupt(match self.answered {
                 Some(_) => CancelReason::TimedOut,

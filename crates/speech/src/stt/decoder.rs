@@ -13,7 +13,7 @@ use whisper_rs::{
 
 use super::queue::Priority;
 use super::transcriber::{Decoder, Error};
-use super::transcript::{Segment, Transcript, compression_ratio, is_a_refrain};
+use super::transcript::{Segment, Transcript, compression_ratio, refrain};
 
 const SAMPLES_PER_SECOND: usize = aether_audio::RECOGNITION_HZ as usize;
 
@@ -46,11 +46,12 @@ impl Decoder for Whisper {
         }
         let scaled = scaled_context(samples.len());
         self.run(samples, priority, scaled, abort).map_err(Error::Whisper)?;
-        let mut transcript = self.read(samples.len(), started);
-        // A short context now and then traps the decoder in a loop; a longer one sets it free. Partials come again anyway.
-        if transcript.may_be_a_loop() && scaled < FRAMES_MAX && priority != Priority::Partial {
+        let (mut transcript, is_refrain) = self.read(samples.len(), started);
+        // A short context now and then traps the decoder in a loop; a longer one may set it free. Partials come again anyway.
+        let may_be_a_loop = is_refrain || transcript.repeats_itself();
+        if may_be_a_loop && scaled < FRAMES_MAX && priority != Priority::Partial {
             self.run(samples, priority, (2 * scaled).min(FRAMES_MAX), abort).map_err(Error::Whisper)?;
-            transcript = self.read(samples.len(), started);
+            (transcript, _) = self.read(samples.len(), started);
         }
         Ok(transcript)
     }
@@ -94,37 +95,46 @@ impl Whisper {
         self.state.full(params, samples)
     }
 
-    fn read(&self, samples: usize, started: Instant) -> Transcript {
+    /// What was understood, of a refrain only the first; and whether there was one.
+    fn read(&self, samples: usize, started: Instant) -> (Transcript, bool) {
         let clip_ms = samples as u64 * 1_000 / SAMPLES_PER_SECOND as u64;
         let mut transcript = Transcript::empty(Duration::ZERO);
-        let mut log_probabilities = Vec::new();
+        let (mut ids, mut pieces, mut log_probabilities) = (Vec::new(), Vec::new(), Vec::new());
         for segment in self.state.as_iter() {
-            let text = segment.to_str_lossy().unwrap_or_default();
-            transcript.text.push_str(&text);
             let in_clip = |centiseconds: i64| (centiseconds.max(0) as u64 * 10).min(clip_ms);
             transcript.segments.push(Segment {
                 start_ms: in_clip(segment.start_timestamp()),
                 end_ms: in_clip(segment.end_timestamp()),
-                text: text.trim().to_owned(),
+                text: segment.to_str_lossy().unwrap_or_default().trim().to_owned(),
             });
-            transcript.no_speech_probability = if log_probabilities.is_empty() {
+            transcript.no_speech_probability = if ids.is_empty() {
                 segment.no_speech_probability()
             } else {
                 // The clip holds speech when one of its parts does.
                 transcript.no_speech_probability.min(segment.no_speech_probability())
             };
-            let tokens = (0..segment.n_tokens()).filter_map(|index| segment.get_token(index));
-            // Special tokens (end, times) print as `[_…]` and say nothing about the words.
-            let words = tokens.filter(|token| !token.to_bytes().is_ok_and(|bytes| bytes.starts_with(b"[_")));
-            log_probabilities.extend(words.map(|token| token.token_probability().max(f32::MIN_POSITIVE).ln()));
+            for token in (0..segment.n_tokens()).filter_map(|index| segment.get_token(index)) {
+                // The tokens from the end on are no words. How certain it was is worth knowing, of times it says nothing.
+                let (id, end) = (token.token_id(), self.vocabulary.end);
+                if id <= end {
+                    log_probabilities.push(token.token_probability().max(f32::MIN_POSITIVE).ln());
+                }
+                if id < end {
+                    ids.push(id);
+                    pieces.push(token.to_bytes().unwrap_or_default().to_vec());
+                }
+            }
         }
-        transcript.text = transcript.text.trim().to_owned();
+        let again = refrain(&ids);
+        let said = pieces.len() - again.unwrap_or(0);
+        // A character may lie across two tokens.
+        transcript.text = String::from_utf8_lossy(&pieces[..said].concat()).trim().to_owned();
         if !log_probabilities.is_empty() {
             transcript.average_log_probability = log_probabilities.iter().sum::<f32>() / log_probabilities.len() as f32;
         }
         transcript.compression_ratio = compression_ratio(&transcript.text);
         transcript.decode = started.elapsed();
-        transcript
+        (transcript, again.is_some())
     }
 }
 
@@ -181,7 +191,7 @@ fn end_at_a_refrain(params: &mut FullParams<'_, '_>, vocabulary: &Vocabulary) {
         }
         // SAFETY: `vocabulary` is the pointer set below; `tokens` are the `said` tokens of this decoder so far.
         let (vocabulary, tokens) = unsafe { (*vocabulary.cast::<Vocabulary>(), slice::from_raw_parts(tokens, said)) };
-        if !is_a_refrain(&tokens.iter().map(|token| token.id).collect::<Vec<_>>()) {
+        if refrain(&tokens.iter().map(|token| token.id).collect::<Vec<_>>()).is_none() {
             return;
         }
         // SAFETY: whisper.cpp keeps one logit for each token of the model's vocabulary and lets the callback write them.

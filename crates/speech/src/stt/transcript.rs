@@ -77,13 +77,7 @@ impl Transcript {
         has_words && !self.repeats_itself() && self.is_certain_enough(&words)
     }
 
-    /// Whether this looks like a decoder in a loop. People repeat themselves, too, so it is a reason to listen again and not
-    /// yet one to doubt that somebody spoke.
-    pub(super) fn may_be_a_loop(&self) -> bool {
-        self.repeats_itself() || ends_in_a_refrain(&self.text)
-    }
-
-    fn repeats_itself(&self) -> bool {
+    pub(super) fn repeats_itself(&self) -> bool {
         self.compression_ratio > MAX_COMPRESSION_RATIO
     }
 
@@ -117,16 +111,13 @@ impl std::fmt::Debug for Transcript {
     }
 }
 
-fn ends_in_a_refrain(text: &str) -> bool {
-    is_a_refrain(&text.split_whitespace().collect::<Vec<_>>())
-}
-
-/// Whether what was said last is the same phrase of three pieces or more, two and a half times or more in a row: too short for
-/// compression to tell.
-pub(super) fn is_a_refrain<T: PartialEq>(pieces: &[T]) -> bool {
-    (3..=pieces.len() * 2 / 5).any(|period| {
+/// How many pieces at the end only say again what was said before them, if that is the same phrase of three pieces or more, two
+/// and a half times or more in a row: too short for compression to tell.
+pub(super) fn refrain<T: PartialEq>(pieces: &[T]) -> Option<usize> {
+    (3..=pieces.len() * 2 / 5).find_map(|period| {
         let end = pieces.iter().rev();
-        end.clone().zip(end.skip(period)).take(period * 3 / 2).all(|(piece, before)| piece == before)
+        let again = end.clone().zip(end.skip(period)).take_while(|(piece, before)| piece == before).count();
+        (again >= period * 3 / 2).then_some(again)
     })
 }
 
@@ -212,17 +203,17 @@ mod tests {
     }
 
     #[test]
-    fn a_phrase_that_comes_again_and_again_may_be_a_loop() {
-        let refrain = "Hello, my name is Joe. How can I help you? ";
-        for (text, is_refrain) in [
-            (format!("{refrain}{refrain}Hello, my name is Joe. How"), true),
-            (format!("Well then. {refrain}{refrain}Hello, my name is Joe. How"), true),
-            (refrain.repeat(2), false),
-            ("no no no no no".to_owned(), false),
-            ("The quick brown fox jumps over the lazy dog.".to_owned(), false),
-            (String::new(), false),
+    fn a_phrase_that_comes_again_and_again_is_a_refrain() {
+        let phrase = "Hello, my name is Joe. How can I help you? ";
+        for (text, again) in [
+            (format!("{phrase}{phrase}Hello, my name is Joe."), Some(15)),
+            (format!("Well then. {phrase}{phrase}Hello, my name is Joe. How"), Some(16)),
+            (phrase.repeat(2), None),
+            ("no no no no no".to_owned(), None),
+            ("The quick brown fox jumps over the lazy dog.".to_owned(), None),
+            (String::new(), None),
         ] {
-            assert_eq!(ends_in_a_refrain(&text), is_refrain, "{text}");
+            assert_eq!(refrain(&text.split_whitespace().collect::<Vec<_>>()), again, "{text}");
         }
     }
 

@@ -90,6 +90,9 @@ pub enum Event {
 pub enum Deadline {
     /// Speech over the agent's that lasts so long, and of which nothing was understood meanwhile, means it.
     BargeIn,
+    /// The same of speech of which something was understood, and it was not meant. Longer: on a busy machine the next words are
+    /// not understood sooner.
+    Overlap,
     /// So long after an overlap of which it does not become known what it was, the agent is loud again.
     Resume,
     /// An answer that has not begun to be heard by then is given up.

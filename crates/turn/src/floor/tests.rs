@@ -290,7 +290,7 @@ fn what_is_overheard_decides_sooner_than_time() {
         (
             "a sign of listening is waited out",
             after(&speaking, vec![began.clone(), overheard(ADA, false)]),
-            vec![arm(Deadline::BargeIn, 3)],
+            vec![arm(Deadline::Overlap, 3)],
             Speaking,
         ),
         (
@@ -521,7 +521,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let lane = prop_oneof![Just(ADA), Just(BOB)];
-    let deadline = prop_oneof![Just(Deadline::BargeIn), Just(Deadline::Resume), Just(Deadline::Answer)];
+    let deadline =
+        prop_oneof![Just(Deadline::BargeIn), Just(Deadline::Overlap), Just(Deadline::Resume), Just(Deadline::Answer)];
     prop_oneof![
         lane.clone().prop_map(|lane| Step::Lane(Event::Began { lane })),
         lane.clone().prop_map(|lane| Step::Lane(Event::Ended { lane })),

@@ -31,6 +31,8 @@ use shell::{Inputs, Shell};
 pub struct Policy {
     /// Speech over the agent's own stops it when it goes on for so long, and nothing of it could be understood meanwhile.
     pub barge_in: Duration,
+    /// The same once something of it was understood, and was not meant.
+    pub overlap: Duration,
     /// Silence after a shorter overlap until the agent is loud again, if it is not known by then what was said.
     pub resume: Duration,
     /// Who has heard nothing of an answer by then is asked for a moment.
@@ -45,6 +47,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             barge_in: Duration::from_millis(1_200),
+            overlap: Duration::from_millis(2_500),
             resume: Duration::from_millis(1_000),
             moment: Duration::from_secs(4),
             answer: Duration::from_secs(40),

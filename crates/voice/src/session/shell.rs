@@ -417,6 +417,7 @@ impl Shell {
             floor::Effect::Arm { deadline, armed } => {
                 let wait = match deadline {
                     Deadline::BargeIn => self.options.policy.barge_in,
+                    Deadline::Overlap => self.options.policy.overlap,
                     Deadline::Resume => self.options.policy.resume,
                     Deadline::Answer => self.options.policy.answer,
                 };
