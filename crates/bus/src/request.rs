@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_nats::{Request, RequestErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
 
 use crate::bus::Bus;
 use crate::context::Context;
@@ -19,10 +20,12 @@ impl Bus {
         R: DeserializeOwned,
     {
         let limit = context.deadline().unwrap_or(self.request_limit());
+        let until = Instant::now() + limit;
         let payload = frame::encode(subject, question)?;
-        self.wait_connected().await?;
+        timeout_at(until, self.wait_connected()).await.map_err(|_| Error::Disconnected)??;
 
-        let request = Request::new().headers(Self::outgoing_headers(context)).payload(payload).timeout(Some(limit));
+        let left = until.saturating_duration_since(Instant::now());
+        let request = Request::new().headers(Self::outgoing_headers(context)).payload(payload).timeout(Some(left));
         let reply = self
             .client()
             .send_request(subject.to_owned(), request)

@@ -3,6 +3,8 @@
 //! While somebody speaks, `partials.rs` says when to transcribe them; in a silence, `pause.rs` says what is known of it and how
 //! long it must last.
 
+mod report;
+
 use std::time::Duration;
 
 use aether_audio::{Resampler, level};
@@ -25,6 +27,7 @@ use crate::pause::Pause;
 use crate::recorder::Recorder;
 use crate::sentence::Sentences;
 use crate::utterance::{self, Utterance};
+pub use report::{Report, Timing};
 
 /// Samples of one voice-activity window at 16 kHz: 32 ms.
 const WINDOW: usize = 512;
@@ -69,50 +72,6 @@ pub struct Ears {
     pub transcriber: stt::Transcriber,
     /// Without it silence is judged by its words alone.
     pub end_of_turn: Option<end_of_turn::Model>,
-}
-
-/// What a lane tells its session.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Report {
-    Began,
-    Ended,
-    /// What is understood of somebody who is still speaking.
-    Partial {
-        text: String,
-    },
-    /// What was said up to a pause.
-    Draft {
-        text: String,
-    },
-    /// The same, where the pause is likely to be the end. Comes instead of the draft, or after it.
-    Guess {
-        text: String,
-    },
-    Said {
-        text: String,
-        timing: Timing,
-    },
-    /// The utterance was nothing after all.
-    Nothing,
-    /// Something was said and could not be transcribed.
-    Lost,
-    /// The lane has ended: the microphone is muted or its owner has left.
-    Closed,
-}
-
-/// When the end of an utterance was what.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Timing {
-    /// The end of the last window with voice in it.
-    pub last_speech: Instant,
-    /// How long the silence was to last.
-    pub wait: Duration,
-    /// The decision that the person is done: that silence has passed.
-    pub decided: Instant,
-    /// The transcript and the decision are both there.
-    pub finished: Instant,
-    /// The transcription, from the first silence on; most of it overlaps the wait for the decision.
-    pub decode: Duration,
 }
 
 /// The session's hold on a lane: push frames; drop it when no more will come.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use aether_bus::{Bus, Context};
 use aether_proto::{SentenceReply, SentenceRequest, subject};
 use aether_turn::endpointing::are_worth_a_question;
-use tokio::time::timeout;
 
 /// The silence is not kept waiting for longer: then it is judged without.
 const LIMIT: Duration = Duration::from_millis(400);
@@ -34,16 +33,10 @@ impl Sentences {
     async fn end(&self, words: String) -> Option<f32> {
         let request = SentenceRequest { words };
         let context = self.context.clone().with_deadline(LIMIT);
-        let asked = self.bus.request::<_, SentenceReply>(&context, subject::SENTENCE_REQUEST, &request);
-        // The bus waits for a lost connection, which is more than the deadline counts.
-        match timeout(LIMIT, asked).await {
-            Ok(Ok(SentenceReply { ends })) => ends,
-            Ok(Err(error)) => {
+        match self.bus.request::<_, SentenceReply>(&context, subject::SENTENCE_REQUEST, &request).await {
+            Ok(SentenceReply { ends }) => ends,
+            Err(error) => {
                 tracing::debug!(%error, "a sentence could not be judged");
-                None
-            }
-            Err(_) => {
-                tracing::debug!("a sentence was not judged in time");
                 None
             }
         }

@@ -29,6 +29,16 @@ fn options_are_what_the_settings_say() {
 }
 
 #[tokio::test]
+async fn a_question_waits_for_the_server_no_longer_than_its_deadline() {
+    let nobody = format!("nats://127.0.0.1:{}", testkit::free_port().unwrap());
+    let patient = Options { connection_patience: Duration::from_secs(60), ..Options::new(&nobody, "agent") };
+    let bus = Bus::connect(patient).await.unwrap();
+    let context = context().with_deadline(Duration::from_millis(100));
+    let asked = within(bus.request::<_, ()>(&context, "embed.request", &"x")).await;
+    assert!(matches!(asked, Err(Error::Disconnected)), "{asked:?}");
+}
+
+#[tokio::test]
 async fn its_health_follows_the_server_and_is_not_deceived_by_an_open_connection() {
     let mut nats = testkit::nats().await;
     nats.kill().await;

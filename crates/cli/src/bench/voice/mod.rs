@@ -127,14 +127,17 @@ async fn sweep(context: &Context, script: &Script, arguments: &Arguments, at: u6
         return Err(Error::Input("--sweep starts Aether itself: stop the one that runs first".to_owned()));
     }
     let settings = sweep::settings(&arguments.sweep)?;
+    let mut stop = std::pin::pin!(aether_telemetry::shutdown_signal());
     let (mut points, mut last) = (Vec::new(), None);
     for (place, setting) in settings.iter().enumerate() {
         eprintln!("{} of {}: {}", place + 1, settings.len(), setting.name());
         let up = Up::start(setting).await?;
         // What it gave its services is only known now.
-        let report = match Context::find() {
-            Ok(context) => measure(&context, script, arguments, at).await,
-            Err(error) => Err(error),
+        let report = async { measure(&Context::find()?, script, arguments, at).await };
+        let report = tokio::select! {
+            report = report => report,
+            // Not before that is stopped, too.
+            () = &mut stop => Err(Error::Told),
         };
         up.stop().await;
         let report = report?;
