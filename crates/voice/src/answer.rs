@@ -10,9 +10,10 @@ use aether_proto::{
 };
 use aether_turn::Generation;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use crate::chunker::{Chunk, Chunker};
+use crate::deadline::at;
 use crate::journal::shown_part;
 use crate::outbox::Outbox;
 use crate::phrases::{ONE_MOMENT, Phrases};
@@ -278,14 +279,6 @@ async fn follow(
                 }
             }
         }
-    }
-}
-
-/// Resolves at this time; never without one.
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => std::future::pending().await,
     }
 }
 

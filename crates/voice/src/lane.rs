@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 use tokio_util::sync::CancellationToken;
 
+use crate::deadline::at;
 use crate::media::SAMPLE_RATE_HZ;
 use crate::partials::Partials;
 use crate::pause::Pause;
@@ -35,8 +36,6 @@ const WINDOW: usize = 512;
 const QUEUE_FRAMES: usize = 50;
 /// A shorter silence may lie within a word, or be a misheard consonant: the words around it are transcribed together.
 const LEAST_BREAK: Duration = Duration::from_millis(300);
-/// So much of what was said the end-of-turn network hears.
-const JUDGED: usize = utterance::SAMPLE_RATE_HZ * 8;
 /// Waiting for a place in the transcriber is part of it: the person is told when even this does not suffice.
 const TRANSCRIPTION_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -421,7 +420,8 @@ impl Shell {
     fn judge(&mut self) {
         let (Some(pause), Some(model)) = (&mut self.pause, &self.ears.end_of_turn) else { return };
         pause.asked();
-        let (generation, model, samples) = (pause.generation, model.clone(), self.utterance.newest(JUDGED));
+        let (generation, model, samples) =
+            (pause.generation, model.clone(), self.utterance.newest(end_of_turn::WINDOW));
         self.work.spawn_blocking(move || {
             let done = model.probability(&samples);
             if let Err(error) = &done {
@@ -479,12 +479,4 @@ fn believed(transcript: &stt::Transcript) -> &str {
     let is_speech = transcript.is_speech();
     tracing::debug!(?transcript, is_speech, "transcribed");
     if is_speech { transcript.text.trim() } else { "" }
-}
-
-/// Resolves at this time; never without one.
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => tokio::time::sleep_until(time).await,
-        None => std::future::pending().await,
-    }
 }

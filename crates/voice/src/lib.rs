@@ -11,6 +11,7 @@
 
 mod answer;
 pub mod chunker;
+mod deadline;
 mod journal;
 pub mod lane;
 pub mod media;

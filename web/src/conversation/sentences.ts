@@ -26,7 +26,9 @@ const MOMENTS: Readonly<Record<string, string>> = {
 export function troubleOf(code: string, message: string): Trouble {
   const away = AWAY[code];
   if (away !== undefined) return { sentence: away, lasting: "until it ends", tone: "trouble" };
-  if (code === "looking") return { sentence: message || "Looking…", lasting: "a moment", tone: "looking" };
+  if (code === "looking" || code === "waiting") {
+    return { sentence: message || "One moment…", lasting: "a moment", tone: "looking" };
+  }
   const sentence = MOMENTS[code] ?? (message || "Something went wrong. Please ask again.");
   return { sentence, lasting: "a moment", tone: "trouble" };
 }

@@ -35,7 +35,7 @@ impl Turn {
         })
     }
 
-    /// Both network legs, the codecs and the jitter buffers.
+    /// Both network legs with their codecs and jitter buffers, and what the agent takes the voice to have lasted longer.
     fn on_the_way(&self) -> f64 {
         self.total - self.in_agent
     }
@@ -156,7 +156,7 @@ impl Report {
         spreads("end of speech → first audio, at the person", |row| row.total_ms);
         spreads("**added**: beyond the wait and the engines", |row| row.added_ms);
         spreads("– in the agent: Aether's own overhead", |row| row.in_the_agent_ms);
-        spreads("– on the way: network, codecs, jitter buffers", |row| row.on_the_way_ms);
+        spreads("– on the way, and until the voice is known to have ended", |row| row.on_the_way_ms);
         line("\n| processor seconds a room and minute | rooms | |\n|---|---:|---:|");
         for name in self.rows.iter().flat_map(|row| row.processor.0.keys()).collect::<std::collections::BTreeSet<_>>() {
             for row in &self.rows {
