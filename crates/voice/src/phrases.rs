@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use aether_bus::{Bus, CallOptions, Context, Error, Frame};
-use aether_proto::{ErrorCode, TtsInput, TtsOutput, subject};
+use aether_bus::{Bus, Context, Error, Frame};
+use aether_proto::ErrorCode;
 use tokio::time::sleep;
 
 use crate::chunker::{Chunk, Chunker};
-use crate::speaker::{Sound, TTS_IDLE};
+use crate::speaker::{self, Sound};
 
 /// While the person waits longer than is usual.
 pub(crate) const ONE_MOMENT: &str = "One moment.";
@@ -34,7 +34,7 @@ impl Phrases {
         for Chunk { text, .. } in sentences.flat_map(chunks) {
             // Several failures have the same sentence.
             while self.sound(&text).is_none() {
-                match synthesise(bus, context, text.trim()).await {
+                match synthesise(bus, context, &text).await {
                     Ok(sound) => self.keep(&text, sound),
                     Err(error) => {
                         tracing::debug!(%error, "a sentence can't be prepared yet");
@@ -72,9 +72,7 @@ pub(crate) fn chunks(sentence: &str) -> Vec<Chunk> {
 }
 
 async fn synthesise(bus: &Bus, context: &Context, text: &str) -> Result<Vec<i16>, Error> {
-    let open = TtsInput { text: text.to_owned(), voice: String::new(), speed: 1.0 };
-    let options = CallOptions { idle: TTS_IDLE, audio_output: true, ..CallOptions::default() };
-    let mut call = bus.call::<TtsInput, TtsOutput>(context, subject::TTS_REQUEST, &open, options).await?;
+    let mut call = speaker::call(bus, context, text, "").await?;
     let (mut sound, mut samples) = (Sound::default(), Vec::new());
     while let Some(frame) = call.next().await? {
         if let Frame::Audio(audio) = frame {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use aether_audio::{Framer, Resampler, pcm16};
-use aether_bus::{AudioFrame, Bus, CallOptions, Context, Error, Frame};
+use aether_bus::{AudioFrame, Bus, Call, CallOptions, Context, Error, Frame};
 use aether_proto::{TtsInput, TtsOutput, subject, tts_output};
 use aether_turn::Generation;
 use tokio::sync::mpsc;
@@ -17,7 +17,7 @@ use crate::phrases::{self, NO_VOICE, Phrases};
 use crate::playout::{Item, Playout};
 
 /// Synthesis of a chunk takes tenths of a second; a service that is silent for so long is taken for gone.
-pub(crate) const TTS_IDLE: Duration = Duration::from_secs(5);
+const TTS_IDLE: Duration = Duration::from_secs(5);
 
 /// What one answer's speaker found out.
 #[derive(Debug, Default)]
@@ -40,8 +40,8 @@ pub(crate) struct Speaker {
     playout: Playout,
     events: mpsc::Sender<answer::Event>,
     phrases: Phrases,
-    /// The person knows that there is no voice.
-    is_known_to_be_away: bool,
+    /// The person knows that there is none.
+    has_no_voice: bool,
     framer: Framer<i16>,
     spoken: Spoken,
 }
@@ -56,7 +56,7 @@ impl Speaker {
             playout: answer.playout.clone(),
             events: answer.events.clone(),
             phrases: answer.phrases.clone(),
-            is_known_to_be_away: answer.has_no_voice,
+            has_no_voice: answer.has_no_voice,
             framer: Framer::new(FRAME_SAMPLES),
             spoken: Spoken::default(),
         }
@@ -75,7 +75,7 @@ impl Speaker {
                 self.spoken.voiceless = true;
                 // A session that is gone has cancelled this answer already.
                 let _ = self.events.send(answer::Event::Voiceless { generation: self.generation, reason }).await;
-                if !self.is_known_to_be_away {
+                if !self.has_no_voice {
                     self.say_that_there_is_no_voice().await;
                 }
             }
@@ -117,10 +117,7 @@ impl Speaker {
     }
 
     async fn synthesise(&mut self, synthesis: &mut Synthesis<'_>) -> Result<(), Error> {
-        let open = TtsInput { text: synthesis.chunk.text.trim().to_owned(), voice: self.voice.clone(), speed: 1.0 };
-        let options = CallOptions { idle: TTS_IDLE, audio_output: true, ..CallOptions::default() };
-        let mut call =
-            self.bus.call::<TtsInput, TtsOutput>(&self.context, subject::TTS_REQUEST, &open, options).await?;
+        let mut call = call(&self.bus, &self.context, &synthesis.chunk.text, &self.voice).await?;
         while let Some(frame) = call.next().await? {
             match frame {
                 Frame::Audio(audio) => {
@@ -172,6 +169,18 @@ impl Speaker {
         }
         true
     }
+}
+
+/// Asks tts to say this; an empty `voice` is its default.
+pub(crate) async fn call(
+    bus: &Bus,
+    context: &Context,
+    text: &str,
+    voice: &str,
+) -> Result<Call<TtsInput, TtsOutput>, Error> {
+    let open = TtsInput { text: text.trim().to_owned(), voice: voice.to_owned(), speed: 1.0 };
+    let options = CallOptions { idle: TTS_IDLE, audio_output: true, ..CallOptions::default() };
+    bus.call(context, subject::TTS_REQUEST, &open, options).await
 }
 
 /// The state of one chunk's synthesis.

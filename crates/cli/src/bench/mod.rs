@@ -1,6 +1,7 @@
 //! `aether bench`: turn-taking ([`voice`], which plays [`dialogue`]s), what Aether itself adds to a spoken turn ([`overhead`]),
 //! and what the gateway adds to the language model's own time ([`gateway`]). The last two start what they measure on a
-//! [`stand`], beside engines that answer by the clock ([`scripted_model`], [`scripted_voice`]). Nothing is asserted unless it is asked for: times depend on the machine, which is named.
+//! [`stand`], beside engines that answer by the clock ([`scripted_model`], [`scripted_voice`]). Nothing is
+//! asserted unless it is asked for: times depend on the machine, which is named.
 
 mod dialogue;
 mod gateway;
@@ -10,6 +11,8 @@ mod scripted_model;
 mod scripted_voice;
 mod stand;
 mod voice;
+
+use serde::Serialize;
 
 use crate::{Context, Error};
 
@@ -42,6 +45,24 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
         Some(What::Overhead(arguments)) => Box::pin(overhead::run(context, arguments)).await,
         Some(What::Voice(voice)) => Box::pin(voice::run(context, voice)).await,
         None => Box::pin(voice::run(context, arguments.voice)).await,
+    }
+}
+
+/// p50, p95 and p99 of what was measured, and how often it was.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+struct Spread {
+    p50: f64,
+    p95: f64,
+    p99: f64,
+    of: usize,
+}
+
+impl Spread {
+    fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
+        values.sort_by(f64::total_cmp);
+        let at = |share| quantile(&values, share);
+        Self { p50: at(0.50), p95: at(0.95), p99: at(0.99), of: values.len() }
     }
 }
 

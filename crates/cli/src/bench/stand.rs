@@ -31,6 +31,11 @@ pub(super) async fn run<T>(
     outcome
 }
 
+/// The processes that a stack has started.
+pub(super) fn parts(stack: &Stack) -> impl Iterator<Item = (String, u32)> {
+    stack.reports().into_iter().filter_map(|part| Some((part.name, part.pid?)))
+}
+
 /// A state folder that lasts as long as the measurement and shares the installed parts and models.
 struct Home {
     layout: Layout,

@@ -69,6 +69,12 @@ impl Transcript {
         }
     }
 
+    /// Of a clip in which this was heard without any doubt: what a decoder says that answers by a script.
+    pub fn certain(text: &str, decode: Duration) -> Self {
+        let text = text.to_owned();
+        Self { text, no_speech_probability: 0.0, compression_ratio: 1.0, ..Self::empty(decode) }
+    }
+
     /// Whether somebody said this, as far as the decoder's own numbers tell: false for silence, noise, music,
     /// repetition loops and the phrases that Whisper makes up in their place.
     pub fn is_speech(&self) -> bool {

@@ -15,14 +15,7 @@ struct ClipLengthDecoder;
 
 impl Decoder for ClipLengthDecoder {
     fn decode(&mut self, samples: &[f32], _: Priority, _: &Arc<AtomicBool>) -> Result<Transcript, stt::Error> {
-        Ok(Transcript {
-            text: format!("{} ms", samples.len() / 16),
-            segments: Vec::new(),
-            no_speech_probability: 0.0,
-            average_log_probability: 0.0,
-            compression_ratio: 1.0,
-            decode: Duration::ZERO,
-        })
+        Ok(Transcript::certain(&format!("{} ms", samples.len() / 16), Duration::ZERO))
     }
 }
 

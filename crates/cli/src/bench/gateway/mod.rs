@@ -104,7 +104,7 @@ async fn measure(layout: &Layout, stack: &mut Stack, arguments: &Arguments) -> R
     let mut figures: Vec<Figures> = ways.iter().map(|_| Figures::default()).collect();
     for round in 0..WARM_UP_ROUNDS + arguments.rounds {
         for (way, figures) in ways.iter().zip(&mut figures) {
-            let before = processor(stack);
+            let before = Processor::now(stand::parts(stack));
             let apart = if arguments.burst { Duration::ZERO } else { ANSWER / arguments.streams };
             let asked = (0..arguments.streams).map(|stream| {
                 let (client, words) = (&client, words(round, stream));
@@ -121,7 +121,7 @@ async fn measure(layout: &Layout, stack: &mut Stack, arguments: &Arguments) -> R
                 }
             }
             if round >= WARM_UP_ROUNDS {
-                figures.processor.add(&before, &processor(stack));
+                figures.processor.add(&before, &Processor::now(stand::parts(stack)));
             }
         }
         if !arguments.json {
@@ -133,10 +133,6 @@ async fn measure(layout: &Layout, stack: &mut Stack, arguments: &Arguments) -> R
     }
     let ways = ways.into_iter().zip(figures).map(|(way, figures)| Row::of(&way, figures)).collect();
     Ok(Report { ways, requests: arguments.rounds * arguments.streams })
-}
-
-fn processor(stack: &Stack) -> Processor {
-    Processor::now(stack.reports().into_iter().filter_map(|part| Some((part.name, part.pid?))))
 }
 
 /// One way to ask the model.

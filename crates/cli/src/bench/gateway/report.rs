@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Arguments, Figures, TOKENS, Way};
 use crate::{
     Error,
-    bench::{machine, quantile},
+    bench::{Spread, machine},
     print,
 };
 
@@ -34,9 +34,8 @@ impl Row {
 }
 
 fn quantiles(values: &[Duration]) -> [f64; 3] {
-    let mut values: Vec<f64> = values.iter().map(|value| value.as_secs_f64() * 1e3).collect();
-    values.sort_by(f64::total_cmp);
-    [0.50, 0.95, 0.99].map(|share| quantile(&values, share))
+    let Spread { p50, p95, p99, .. } = Spread::of(values.iter().map(|value| value.as_secs_f64() * 1e3));
+    [p50, p95, p99]
 }
 
 pub(super) struct Report {

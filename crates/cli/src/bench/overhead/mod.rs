@@ -138,12 +138,12 @@ impl Hall<'_> {
     }
 
     fn processor(&self) -> Processor {
-        let parts = self.stack.reports().into_iter().filter_map(|part| Some((part.name, part.pid?)));
-        Processor::now(parts.chain([(report::PEOPLE.to_owned(), std::process::id())]))
+        Processor::now(stand::parts(self.stack).chain([(report::PEOPLE.to_owned(), std::process::id())]))
     }
 
     /// What the agent's process holds, in bytes.
     fn resident(&self) -> Option<u64> {
-        resident(self.stack.reports().into_iter().find(|part| part.name == report::AGENT)?.pid?)
+        let (_, agent) = stand::parts(self.stack).find(|(name, _)| name == report::AGENT)?;
+        resident(agent)
     }
 }

@@ -3,8 +3,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{DECODE, WAIT};
+use crate::bench::Spread;
 use crate::bench::processes::Processor;
-use crate::bench::quantile;
 use crate::bench::scripted_model::{FIRST_TOKEN, TOKEN};
 use crate::bench::scripted_voice::FIRST_AUDIO;
 use crate::person::Exchange;
@@ -45,21 +45,6 @@ impl Turn {
     }
 }
 
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Spread {
-    p50: f64,
-    p95: f64,
-    p99: f64,
-}
-
-impl Spread {
-    fn of(turns: &[Turn], value: impl Fn(&Turn) -> f64) -> Self {
-        let mut values: Vec<f64> = turns.iter().map(value).collect();
-        values.sort_by(f64::total_cmp);
-        Self { p50: quantile(&values, 0.50), p95: quantile(&values, 0.95), p99: quantile(&values, 0.99) }
-    }
-}
-
 /// What was measured with so many rooms.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
@@ -90,10 +75,10 @@ impl Row {
         Self {
             rooms,
             turns: turns.len(),
-            total_ms: Spread::of(turns, |turn| turn.total),
-            added_ms: Spread::of(turns, Turn::added),
-            in_the_agent_ms: Spread::of(turns, |turn| turn.overhead),
-            on_the_way_ms: Spread::of(turns, Turn::on_the_way),
+            total_ms: Spread::of(turns.iter().map(|turn| turn.total)),
+            added_ms: Spread::of(turns.iter().map(Turn::added)),
+            in_the_agent_ms: Spread::of(turns.iter().map(|turn| turn.overhead)),
+            on_the_way_ms: Spread::of(turns.iter().map(Turn::on_the_way)),
             processor,
             agent_resident_mb: resident.map_or(f64::NAN, |bytes| bytes as f64 / 1e6),
         }
@@ -149,7 +134,7 @@ impl Report {
         line("| ms | rooms | p50 | p95 | p99 |\n|---|---:|---:|---:|---:|");
         let mut spreads = |name: &str, of: fn(&Row) -> Spread| {
             for row in &self.rows {
-                let Spread { p50, p95, p99 } = of(row);
+                let Spread { p50, p95, p99, .. } = of(row);
                 line(&format!("| {name} | {} | {p50:.1} | {p95:.1} | {p99:.1} |", row.rooms));
             }
         };

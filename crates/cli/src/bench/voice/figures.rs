@@ -5,26 +5,8 @@ use serde::Serialize;
 use super::judge::{Duck, Outcome, TOO_LATE, ms};
 use super::scene::{Answered, Overlapped, Scenes};
 use super::words::Errors;
+use crate::bench::Spread;
 use crate::bench::dialogue::Kind;
-use crate::bench::quantile;
-
-/// p50, p95 and p99 of what was measured, and how often it was.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Spread {
-    pub(super) p50: f64,
-    pub(super) p95: f64,
-    pub(super) p99: f64,
-    pub(super) of: usize,
-}
-
-impl Spread {
-    pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Self {
-        let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
-        values.sort_by(f64::total_cmp);
-        let at = |share| quantile(&values, share);
-        Self { p50: at(0.50), p95: at(0.95), p99: at(0.99), of: values.len() }
-    }
-}
 
 /// So many of so many.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -2,9 +2,10 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::figures::{Aim, Figures, Share, Spread};
+use super::figures::{Aim, Figures, Share};
 use super::scene::{Answered, Overlapped};
 use super::sweep::Point;
+use crate::bench::Spread;
 
 /// One measurement, with all that is needed to make it again.
 #[derive(Debug, Clone, Serialize)]

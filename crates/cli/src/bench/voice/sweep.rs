@@ -13,8 +13,9 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::figures::{Figures, Share, Spread};
+use super::figures::{Figures, Share};
 use crate::Error;
+use crate::bench::Spread;
 
 /// Loading the models takes most of it.
 const UP_WITHIN: Duration = Duration::from_secs(180);
