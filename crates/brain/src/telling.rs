@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use aether_llm::ToolCallPiece;
-use aether_proto::{Done, Error, Status, TextChunk, Usage, brain_output};
+use aether_proto::{Done, Error, Held, Status, TextChunk, Usage, brain_output};
 use tracing::info;
 
 use crate::commitment::{Commitment, Committed};
@@ -97,6 +97,9 @@ impl Turn {
     /// Waits until the person is known to be done. What may only be told then is told.
     pub async fn until_committed(&self, telling: &mut Telling) -> Result<Committed, Error> {
         let began = Instant::now();
+        if !self.commitment.is_made() {
+            self.send(brain_output::Output::Held(Held {})).await?;
+        }
         let committed = self.commitment.made().await;
         // The person took this time, not the model.
         telling.asked += began.elapsed();

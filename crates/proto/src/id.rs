@@ -152,6 +152,11 @@ uuid_id!(
     "request id"
 );
 uuid_id!(
+    /// One piece of work beside a conversation, or the schedule of one that comes again and again.
+    JobId,
+    "job id"
+);
+uuid_id!(
     /// One running process of a service.
     InstanceId,
     "instance id"

@@ -15,4 +15,4 @@ mod generated {
 
 pub use error_code::ErrorCode;
 pub use generated::*;
-pub use id::{AgentId, IdError, InstanceId, PersonId, RequestId, RoomName, SessionId, TenantId, TurnId};
+pub use id::{AgentId, IdError, InstanceId, JobId, PersonId, RequestId, RoomName, SessionId, TenantId, TurnId};

@@ -2,16 +2,23 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use crate::{PersonId, RoomName, SessionId, TenantId};
+use crate::{JobId, PersonId, RoomName, SessionId, TenantId};
 
 pub const BRAIN_REQUEST: &str = "brain.request";
 pub const LLM_REQUEST: &str = "llm.request";
 pub const SENTENCE_REQUEST: &str = "sentence.request";
 pub const EMBED_REQUEST: &str = "embed.request";
 pub const TTS_REQUEST: &str = "tts.request";
-/// Whether brain, or tts, has what it needs.
+/// Whether the service has what it needs.
 pub const BRAIN_READY: &str = "brain.ready";
 pub const TTS_READY: &str = "tts.ready";
+pub const SCHEDULER_READY: &str = "scheduler.ready";
+pub const JOBS_SUBMIT: &str = "jobs.submit";
+pub const JOBS_CONTROL: &str = "jobs.control";
+/// There is something to do: free workers look at once.
+pub const JOBS_WAKE: &str = "jobs.wake";
+/// A job is not wanted any more: whoever is doing it stops.
+pub const JOBS_STOP: &str = "jobs.stop";
 /// What happens in all rooms of all tenants.
 pub const ALL_ROOM_EVENTS: &str = "room.*.*.events";
 /// What happens in the typed conversations of all persons of all tenants.
@@ -52,6 +59,11 @@ pub fn person_events(tenant: &TenantId, person: &PersonId) -> String {
 
 pub fn turns(tenant: &TenantId, session: SessionId) -> String {
     format!("turns.{}.{session}", escape(tenant.as_str()))
+}
+
+/// What becomes of a job.
+pub fn job_events(job: JobId) -> String {
+    format!("jobs.events.{job}")
 }
 
 #[cfg(test)]

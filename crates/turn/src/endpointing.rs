@@ -120,6 +120,11 @@ impl Endpointing {
         by_voice.max(by_words).max(by_habit).min(longest.max(by_voice))
     }
 
+    /// How long a silence of somebody who is surely not done must last.
+    pub const fn longest(&self) -> Duration {
+        self.options.longest
+    }
+
     /// The person paused for so long and went on.
     pub fn went_on_after(&mut self, pause: Duration) {
         if self.pauses.len() == REMEMBERED {

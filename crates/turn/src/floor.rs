@@ -31,7 +31,7 @@ use std::hash::{Hash, Hasher};
 use crate::Generation;
 pub use message::{CancelReason, Deadline, Effect, Event, LaneId, Phase};
 
-/// What may wait for the floor. Beyond it the agent keeps its own words to itself, and people's words no longer wait.
+/// What may wait for the floor. Beyond it the agent takes no more of its own words, and people's no longer wait.
 const MOST_WAITING: usize = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -144,6 +144,7 @@ impl Floor {
             Event::Wrote { lane, text } => self.wrote(lane, text),
             Event::Asked { lane, text } => self.wait(Waiting::Asked { lane, text }),
             Event::Say { text } => self.say(text),
+            Event::Announce { .. } if self.waiting.len() == MOST_WAITING => vec![Effect::Busy],
             Event::Announce { text } => self.wait(Waiting::Own { text }),
             Event::AudioStarted { generation } if generation == self.generation => self.audio_started(),
             Event::Drained { generation } if generation == self.generation => self.drained(),

@@ -48,6 +48,10 @@ pub(crate) enum Event {
         generation: Generation,
         delta: String,
     },
+    /// Nothing of it can be heard before the commit.
+    Held {
+        generation: Generation,
+    },
     Status {
         generation: Generation,
         code: String,
@@ -212,6 +216,13 @@ impl Answer {
             let Frame::Message(BrainOutput { output: Some(output) }) = frame else { continue };
             match output {
                 brain_output::Output::TextChunk(chunk) => self.take(&chunk.text, &mut chunker, outbox).await,
+                brain_output::Output::Held(_) => {
+                    outbox.speak(chunker.pause()).await;
+                    if !outbox.has_spoken() {
+                        // Before the commit, so not by way of the outbox. A session that is gone has cancelled this already.
+                        let _ = self.events.send(Event::Held { generation: self.generation }).await;
+                    }
+                }
                 brain_output::Output::Status(Status { code, message }) => {
                     // Said while the person waits, and no part of the answer.
                     if code == LOOKING {

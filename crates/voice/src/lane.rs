@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::deadline::at;
 use crate::media::SAMPLE_RATE_HZ;
 use crate::partials::Partials;
-use crate::pause::Pause;
+use crate::pause::{Deadline, Pause};
 use crate::recorder::Recorder;
 use crate::sentence::Sentences;
 use crate::utterance::{self, Utterance};
@@ -116,7 +116,7 @@ pub(crate) fn start(
         pause: None,
         last_speech: Instant::now(),
         last_end: None,
-        wait: Duration::ZERO,
+        end: None,
         decode: Duration::ZERO,
         reports,
         recorder,
@@ -146,8 +146,8 @@ struct Shell {
     last_speech: Instant,
     /// When the speech of the utterance before ended.
     last_end: Option<Instant>,
-    /// How long the silence that ended the utterance was to last.
-    wait: Duration,
+    /// When the silence was the end, once it was.
+    end: Option<Deadline>,
     decode: Duration,
     reports: mpsc::Sender<(LaneId, Report)>,
     recorder: Recorder,
@@ -191,6 +191,7 @@ impl Shell {
             // Each arm only receives; what it received is handled below, so nothing is lost when another arm wins.
             let ask_at = self.pause.as_ref().and_then(Pause::ask_at);
             let deadline = self.pause.as_ref().and_then(|pause| pause.deadline(&self.endpointing));
+            let awaited = self.pause.as_ref().and_then(Pause::awaited);
             tokio::select! {
                 frame = input.recv(), if input_open => match frame {
                     Some(frame) => {
@@ -213,11 +214,17 @@ impl Shell {
                     }
                 },
                 () = at(ask_at) => self.judge(),
-                () = at(deadline.map(|(_, deadline)| deadline)) => {
-                    if let (Some(pause), Some((wait, _))) = (&mut self.pause, deadline) {
+                () = cancelled(awaited) => {
+                    if let Some(pause) = &mut self.pause {
+                        pause.answered();
+                    }
+                },
+                () = at(deadline.map(|deadline| deadline.at)) => {
+                    if let (Some(pause), Some(deadline)) = (&mut self.pause, deadline) {
                         pause.end();
-                        tracing::debug!(lane = self.id.0, ?wait, "a silence is the end");
-                        self.wait = wait;
+                        let held = deadline.at - deadline.decided;
+                        tracing::debug!(lane = self.id.0, wait = ?deadline.wait, ?held, "a silence is the end");
+                        self.end = Some(deadline);
                         let generation = pause.generation;
                         self.step(lane::Event::DeadlineReached { generation }).await;
                     }
@@ -369,8 +376,8 @@ impl Shell {
     /// Whether the words of the pause were reported as a guess just now.
     async fn guess(&mut self) -> bool {
         let guess = self.pause.as_mut().filter(|_| self.options.guesses).and_then(Pause::guess);
-        let Some(text) = guess else { return false };
-        self.report(Report::Guess { text }).await;
+        let Some((text, awaited)) = guess else { return false };
+        self.report(Report::Guess { text, awaited }).await;
         true
     }
 
@@ -400,20 +407,16 @@ impl Shell {
             self.utterance.close();
             self.partials.end();
             self.pause = None;
-            self.wait = Duration::ZERO;
+            self.end = None;
             self.last_end = Some(self.last_speech);
         }
     }
 
     fn timing(&self) -> Timing {
-        let finished = Instant::now();
-        Timing {
-            last_speech: self.last_speech,
-            wait: self.wait,
-            decided: (self.last_speech + self.wait).min(finished),
-            finished,
-            decode: self.decode,
-        }
+        let wait = self.end.map_or(Duration::ZERO, |end| end.wait);
+        let finished = self.end.map_or_else(Instant::now, |end| end.decided);
+        let decided = (self.last_speech + wait).min(finished);
+        Timing { last_speech: self.last_speech, wait, decided, finished, decode: self.decode }
     }
 
     /// Asks the end-of-turn network what it thinks of the silence.
@@ -471,6 +474,14 @@ impl Shell {
 impl Drop for Shell {
     fn drop(&mut self) {
         self.decode_cancel.cancel();
+    }
+}
+
+/// Resolves when this is cancelled; never without one.
+async fn cancelled(token: Option<CancellationToken>) {
+    match token {
+        Some(token) => token.cancelled().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -58,6 +58,10 @@ impl Outbox {
         self.committed.as_ref()
     }
 
+    pub(crate) const fn has_spoken(&self) -> bool {
+        self.has_spoken
+    }
+
     /// Since when somebody waits for the first piece.
     pub(crate) const fn silent_since(&self) -> Option<Instant> {
         if self.has_spoken { None } else { self.timings.committed }

@@ -37,6 +37,10 @@ pub enum Item {
 /// What the playout tells the session.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Event {
+    /// The first frame of what was made ahead is there, and waits.
+    Ready {
+        generation: Generation,
+    },
     /// The first frame was handed to the place.
     Started {
         generation: Generation,
@@ -130,10 +134,13 @@ impl Shared {
         self.released.send_if_modified(later);
     }
 
+    fn is_released(&self, generation: Generation) -> bool {
+        generation.number() <= *self.released.borrow()
+    }
+
     async fn until_released(&self, generation: Generation) {
-        let is_released = |released: &u32| generation.number() <= *released;
         // The sender lives as long as this.
-        let _ = self.released.subscribe().wait_for(is_released).await;
+        let _ = self.released.subscribe().wait_for(|released| generation.number() <= *released).await;
     }
 }
 
@@ -150,7 +157,12 @@ struct Voice {
 impl Voice {
     async fn run(mut self, mut items: mpsc::Receiver<(Generation, Item)>) {
         while let Some((generation, item)) = items.recv().await {
-            self.shared.until_released(generation).await;
+            if !self.shared.is_released(generation) {
+                if matches!(item, Item::Frame(_)) && !self.tell(Event::Ready { generation }).await {
+                    return;
+                }
+                self.shared.until_released(generation).await;
+            }
             if self.shared.is_stopped(generation) {
                 if !self.fade_out(generation, item).await {
                     return;
@@ -348,6 +360,7 @@ mod tests {
         playout.push(first, Item::End).await;
         playout.stop(first);
         playout.push(second, Item::Frame(vec![2; FRAME_SAMPLES])).await;
+        while events.recv().await != Some(Event::Ready { generation: second }) {}
         assert!(events.try_recv().is_err() && place.played().is_empty());
         playout.release(second);
         assert!(matches!(events.recv().await, Some(Event::Started { generation, .. }) if generation == second));

@@ -49,6 +49,8 @@ enum State {
     },
     /// The host of an address, after which the rest of it is skipped.
     Host {
+        /// With which it begins, as it is written.
+        prefix: String,
         host: String,
         from: usize,
     },
@@ -92,7 +94,7 @@ impl Script {
         let mut pieces = Vec::new();
         match std::mem::replace(&mut self.state, State::Text) {
             State::LineStart { held } | State::Candidate { held } => self.release(&held, &mut pieces),
-            State::Host { host, from } => Self::say_host(&host, from, &mut pieces),
+            State::Host { prefix, host, from } => Self::say_host(&prefix, &host, from, &mut pieces),
             State::AddressRest { signs } => self.release(&signs, &mut pieces),
             State::Text | State::Bracket | State::LinkTarget { .. } | State::Fence { .. } | State::Table => {}
         }
@@ -107,7 +109,8 @@ impl Script {
                 held.push(character);
                 let lower = held.to_ascii_lowercase();
                 if ADDRESSES.contains(&lower.as_str()) {
-                    self.state = State::Host { host: String::new(), from: self.at + character.len_utf8() };
+                    let from = self.at + character.len_utf8();
+                    self.state = State::Host { prefix: held, host: String::new(), from };
                 } else if ADDRESSES.iter().any(|address| address.starts_with(&lower)) {
                     self.state = State::Candidate { held };
                 } else {
@@ -118,20 +121,22 @@ impl Script {
                     self.read(character, pieces);
                 }
             }
-            State::Host { mut host, from } => match character {
+            State::Host { prefix, mut host, from } => match character {
                 '/' | '?' | '#' => {
-                    Self::say_host(&host, from, pieces);
+                    Self::say_host(&prefix, &host, from, pieces);
                     self.state = State::AddressRest { signs: String::new() };
                 }
                 // What came before was a name and a password.
-                '@' => self.state = State::Host { host: String::new(), from: self.at + 1 },
+                '@' => {
+                    self.state = State::Host { prefix: String::new(), host: String::new(), from: self.at + 1 };
+                }
                 _ if ends_address(character) || host.len() > 253 => {
-                    Self::say_host(&host, from, pieces);
+                    Self::say_host(&prefix, &host, from, pieces);
                     self.read(character, pieces);
                 }
                 _ => {
                     host.push(character);
-                    self.state = State::Host { host, from };
+                    self.state = State::Host { prefix, host, from };
                 }
             },
             State::AddressRest { mut signs } => {
@@ -234,8 +239,11 @@ impl Script {
         say(self.at - held.len(), held, pieces);
     }
 
-    /// Without `www.` and a port.
-    fn say_host(host: &str, from: usize, pieces: &mut Vec<Piece>) {
+    /// Without `www.` and a port. What only begins like an address is said as it is.
+    fn say_host(prefix: &str, host: &str, from: usize, pieces: &mut Vec<Piece>) {
+        if host.is_empty() {
+            return say(from.saturating_sub(prefix.len()), prefix, pieces);
+        }
         let host = match host.split_once(':') {
             Some((name, port)) if !port.is_empty() => name,
             _ => host,
@@ -301,6 +309,7 @@ mod tests {
             ("See https://www.example.com/a/b?c=d#e. Then go.", "See example.com. Then go."),
             ("At http://user:secret@example.com:8080/x, and so on", "At example.com, and so on"),
             ("(www.example.com)", "(example.com)"),
+            ("WWW. is how they begin, or https:// then", "WWW. is how they begin, or https:// then"),
             ("It is at https://example.com", "It is at example.com"),
             ("Read [the manual](https://example.com/(x)/y) first.", "Read the manual first."),
             ("Point [1] says [x] so.", "Point 1 says x so."),

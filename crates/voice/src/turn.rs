@@ -9,7 +9,7 @@ use aether_proto::{
 use aether_turn::Generation;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Span;
 
 use crate::answer::Timings;
@@ -33,6 +33,9 @@ pub(crate) struct Turn {
     pub words: Option<mpsc::Sender<Update>>,
     /// Taken when the turn is committed.
     pub commit: Option<oneshot::Sender<Commit>>,
+    /// The person's silence is not the end yet because of the answer that is made ahead. Dropped when that can be heard, or
+    /// there will be nothing to hear before the commit.
+    pub awaited: Option<DropGuard>,
     /// Somebody really said something: clients are told how this ends.
     pub committed: bool,
     /// The person's words are in the log: this turn must end there too.
@@ -66,6 +69,7 @@ impl Turn {
             cancel: CancellationToken::new(),
             words: None,
             commit: None,
+            awaited: None,
             committed: false,
             on_record: false,
             off_the_record: false,
@@ -142,8 +146,7 @@ impl Turn {
     /// Where the time of a spoken turn went; `None` for one that was typed, or never heard. What was made ahead took no time.
     pub(crate) fn metrics(&self, trace_id: Option<String>) -> Option<TurnMetrics> {
         let (utterance, timings, audible) = (self.utterance?, self.timings.as_ref()?, self.audible_at?);
-        let committed = timings.committed?;
-        let waited_for = |stage: Option<Instant>| stage.map(|at| at.max(committed));
+        let waited_for = |stage: Option<Instant>| stage.map(|at| at.max(utterance.finished));
         let (token, chunk) = (waited_for(timings.first_token), waited_for(timings.first_chunk));
         let span = |from: Option<Instant>, to: Option<Instant>| {
             from.zip(to).map(|(from, to)| to.saturating_duration_since(from)).unwrap_or_default()
@@ -151,13 +154,13 @@ impl Turn {
         let total = audible.saturating_duration_since(utterance.last_speech);
         let endpoint = utterance.decided.saturating_duration_since(utterance.last_speech);
         let stt = utterance.finished.saturating_duration_since(utterance.decided);
-        let first_token = span(Some(committed), token);
+        let first_token = span(Some(utterance.finished), token);
         let gathering = span(token, chunk);
         let first_audio = span(chunk, waited_for(timings.first_pcm));
         let synthesis = timings.synthesis.map_or(first_audio, |synthesis| synthesis.min(first_audio));
         let models = stt + gathering + brain_time(timings, first_token) + synthesis;
         let overhead = total.saturating_sub(utterance.wait.min(endpoint)).saturating_sub(models);
-        let ahead = timings.first_token.map(|token| committed.saturating_duration_since(token)).unwrap_or_default();
+        let ahead = span(timings.first_token, Some(utterance.finished));
         Some(TurnMetrics {
             endpoint_ms: ms(endpoint),
             stt_ms: ms(stt),

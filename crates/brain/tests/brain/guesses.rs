@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::failing_models::CountingLlm;
 use crate::house::{House, Turn, say};
 use crate::tools::{GOOD_CALL, REMEMBER, after_reading_ahead, contents, facts, questions, scripted_brain};
-use aether_proto::{SessionId, TurnId, brain_output};
+use aether_proto::{Held, SessionId, TurnId, brain_output};
 use aether_settings::OfferTools;
 use aether_testkit::{self as testkit, Script, ScriptedLlm};
 use axum::http::StatusCode;
@@ -28,6 +28,13 @@ async fn told(turn: &mut Turn, chunks: usize) -> String {
         }
     }
     text
+}
+
+/// It says that what comes next waits for the commit, and then nothing.
+async fn is_held(turn: &mut Turn) -> bool {
+    let next = turn.next().await.unwrap();
+    assert_eq!(next, Some(brain_output::Output::Held(Held {})));
+    is_quiet(turn).await
 }
 
 async fn is_quiet(turn: &mut Turn) -> bool {
@@ -73,7 +80,7 @@ async fn an_answer_is_told_before_the_commit_and_asked_for_once() {
     let mut turn = Turn::open(&house, SessionId::generate(), "").await;
     turn.guess(QUESTION).await;
     assert_eq!(told(&mut turn, 4).await, "It is Paris, I think.");
-    assert!(is_quiet(&mut turn).await, "neither usage nor done before the commit");
+    assert!(is_held(&mut turn).await, "neither usage nor done before the commit");
     let committed = Instant::now();
     turn.commit(" What is the capital  of France?\n").await;
     let answer = turn.answer().await.unwrap();
@@ -164,7 +171,7 @@ async fn a_tool_waits_for_the_commit() {
             turn.guess(words).await;
             let asked = asked_before + usize::from(is_asked);
             testkit::eventually("the model is asked", 5, || async { questions(&llm).len() == asked }).await;
-            assert!(is_quiet(&mut turn).await, "{words}");
+            assert!(is_held(&mut turn).await, "{words}");
             assert_eq!((facts(&house).await, questions(&llm).len()), (before.clone(), asked), "{words}");
             if !commits {
                 turn.call.cancel();
@@ -226,7 +233,7 @@ async fn what_an_older_attempt_guesses_or_commits_is_dropped() {
     turn.generation = 5;
     turn.update("What is").await;
     turn.commit(QUESTION).await;
-    assert!(is_quiet(&mut turn).await);
+    assert!(is_held(&mut turn).await);
     turn.generation = 6;
     turn.commit(QUESTION).await;
     assert!(turn.answer().await.unwrap().done.is_some());
@@ -273,7 +280,7 @@ async fn a_model_that_fails_on_a_guess_is_asked_again_when_the_person_is_done() 
     let mut turn = open_and_read_ahead(&house, SessionId::generate(), &llm).await;
     turn.guess(QUESTION).await;
     testkit::eventually("the model is asked", 5, || async { questions(&llm).len() == 1 }).await;
-    assert!(is_quiet(&mut turn).await);
+    assert!(is_held(&mut turn).await);
     turn.commit(QUESTION).await;
     let answer = turn.answer().await.unwrap();
     assert_eq!((answer.text.as_str(), questions(&llm).len()), ("Paris.", 2));
@@ -287,7 +294,7 @@ async fn a_model_that_fails_on_a_guess_is_asked_again_when_the_person_is_done() 
         turn.guess(QUESTION).await;
         testkit::eventually("the model is asked", 5, || async { llm.asked() == 1 }).await;
         told(&mut turn, chunks).await;
-        assert!(is_quiet(&mut turn).await);
+        assert!(is_held(&mut turn).await);
         turn.commit(QUESTION).await;
         let failed = turn.answer().await.unwrap_err();
         assert_eq!((failed.code().as_str(), llm.asked()), ("llm_unavailable", asked), "{failed}");
@@ -320,7 +327,7 @@ async fn that_memory_is_missing_is_said_with_the_first_answer_that_is_committed(
         let mut turn = Turn::open(&house, session, "").await;
         turn.guess(QUESTION).await;
         assert_eq!(told(&mut turn, 1).await, "Paris.");
-        assert!(is_quiet(&mut turn).await);
+        assert!(is_held(&mut turn).await);
         if commits {
             turn.commit(QUESTION).await;
             let answer = turn.answer().await.unwrap();

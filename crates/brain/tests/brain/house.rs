@@ -233,6 +233,7 @@ impl Turn {
                 brain_output::Output::Done(done) => answer.done = Some(done),
                 brain_output::Output::ToolCall(piece) => answer.tool_calls.push(piece),
                 brain_output::Output::ToolResult(result) => answer.tool_results.push(result),
+                brain_output::Output::Held(_) => {}
             }
         }
         Ok(answer)

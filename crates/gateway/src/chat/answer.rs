@@ -171,6 +171,8 @@ impl Answer {
                     self.usage.input_tokens += usage.input_tokens;
                     self.usage.output_tokens += usage.output_tokens;
                 }
+                // Typed words are no guess.
+                brain_output::Output::Held(_) => {}
                 brain_output::Output::Done(done) => {
                     let usage = self.usage.clone();
                     return Ok(Piece::End { finish_reason: done.finish_reason, usage });

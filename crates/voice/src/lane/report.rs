@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::DropGuard;
 
 /// What a lane tells its session.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub enum Report {
     Began,
     Ended,
@@ -15,9 +16,11 @@ pub enum Report {
     Draft {
         text: String,
     },
-    /// The same, where the pause is likely to be the end. Comes instead of the draft, or after it.
+    /// The same, where the pause is likely to be the end. Comes instead of the draft, or after it. The end waits until the
+    /// guard is dropped: when an answer to these words could be heard, or none is made.
     Guess {
         text: String,
+        awaited: DropGuard,
     },
     Said {
         text: String,
@@ -38,9 +41,10 @@ pub struct Timing {
     pub last_speech: Instant,
     /// How long the silence was to last.
     pub wait: Duration,
-    /// The decision that the person is done: that silence has passed.
+    /// That silence has passed.
     pub decided: Instant,
-    /// The transcript and the decision are both there.
+    /// The same, and the transcript is there. Since then the person has waited for an answer; the turn may be committed later,
+    /// when the answer that is made ahead can be heard.
     pub finished: Instant,
     /// The transcription, from the first silence on; most of it overlaps the wait for the decision.
     pub decode: Duration,

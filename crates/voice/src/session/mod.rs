@@ -122,7 +122,7 @@ enum Command {
     Typed(Guest, String),
     TakeUp(OpenTurn),
     Say(String, oneshot::Sender<Result<(), Refused>>),
-    Announce(String),
+    Announce(String, oneshot::Sender<Result<(), Refused>>),
     /// These are answered once it is so.
     Interrupt(oneshot::Sender<()>),
     SetMuted(bool, oneshot::Sender<()>),
@@ -175,9 +175,11 @@ impl Handle {
         outcome.await.map_err(|_| Refused::Ended)?
     }
 
-    /// The same as soon as nobody else has the floor. Of more than a few that wait, the newest are left unsaid.
+    /// The same as soon as nobody else has the floor. Refused where too much waits for that already.
     pub async fn announce(&self, text: String) -> Result<(), Refused> {
-        self.send(Command::Announce(text)).await
+        let (reply, outcome) = oneshot::channel();
+        self.send(Command::Announce(text, reply)).await?;
+        outcome.await.map_err(|_| Refused::Ended)?
     }
 
     /// Takes up the turn that another agent left open in this session: closes it in the log, and answers its words once what

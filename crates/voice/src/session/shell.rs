@@ -11,7 +11,7 @@ use aether_telemetry::metric;
 use aether_turn::Generation;
 use aether_turn::floor::{self, CancelReason, Deadline, Floor, LaneId, Phase};
 use aether_turn::overlap;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -151,7 +151,6 @@ impl Shell {
                 self.step(floor::Event::Wrote { lane, text }).await;
             }
             Command::TakeUp(open) => self.take_up(open).await,
-            Command::Announce(text) => self.step(floor::Event::Announce { text }).await,
             Command::SetMuted(muted, done) => {
                 self.set_muted(muted);
                 let _ = done.send(());
@@ -160,17 +159,21 @@ impl Shell {
                 self.set_off_the_record(off).await;
                 let _ = done.send(());
             }
-            Command::Say(text, reply) => {
-                let effects = self.decide(floor::Event::Say { text });
-                let busy = effects.contains(&floor::Effect::Busy);
-                self.apply_all(effects, None).await;
-                let _ = reply.send(if busy { Err(Refused::Busy) } else { Ok(()) });
-            }
+            Command::Announce(text, reply) => self.asked(floor::Event::Announce { text }, reply).await,
+            Command::Say(text, reply) => self.asked(floor::Event::Say { text }, reply).await,
             Command::Interrupt(done) => {
                 self.step(floor::Event::Interrupt).await;
                 let _ = done.send(());
             }
         }
+    }
+
+    /// Somebody waits to hear whether the floor takes this.
+    async fn asked(&mut self, event: floor::Event, reply: oneshot::Sender<Result<(), Refused>>) {
+        let effects = self.decide(event);
+        let busy = effects.contains(&floor::Effect::Busy);
+        self.apply_all(effects, None).await;
+        let _ = reply.send(if busy { Err(Refused::Busy) } else { Ok(()) });
     }
 
     async fn reported(&mut self, lane: LaneId, report: Report) {
@@ -182,9 +185,16 @@ impl Shell {
                 self.understood(lane, &text).await;
                 self.step(floor::Event::Draft { lane, text }).await;
             }
-            Report::Guess { text } => {
+            Report::Guess { text, awaited } => {
                 self.understood(lane, &text).await;
-                self.step(floor::Event::Guess { lane, text }).await;
+                let effects = self.decide(floor::Event::Guess { lane, text });
+                let is_made = effects.iter().any(|effect| matches!(effect, floor::Effect::Guess { .. }));
+                self.apply_all(effects, None).await;
+                // An answer that will not be spoken is not waited for, because nobody hears it begin.
+                let is_spoken = !self.manners.muted && !self.away.is_lost(Ability::Speaking);
+                if let Some(turn) = self.turn.as_mut().filter(|_| is_made && is_spoken) {
+                    turn.awaited = Some(awaited);
+                }
             }
             Report::Nothing => {
                 metrics::counter!(metric::IGNORED, "reason" => "no_speech").increment(1);
@@ -262,6 +272,7 @@ impl Shell {
                     self.step(floor::Event::AudioStarted { generation }).await;
                 }
             }
+            answer::Event::Held { generation } => self.need_not_wait(generation),
             answer::Event::Status { generation, code, message } => {
                 let id = self.turn_id(generation).map(|id| id.to_string()).unwrap_or_default();
                 self.status(&id, &code, &message);
@@ -274,6 +285,7 @@ impl Shell {
             answer::Event::Voiceless { generation, reason } => {
                 let Some(turn) = self.turn.as_mut().filter(|turn| turn.generation == generation) else { return };
                 turn.voiceless = true;
+                turn.awaited = None;
                 tracing::debug!(reason, "the answer is not spoken");
                 self.lose(Ability::Speaking);
                 self.step(floor::Event::AudioStarted { generation }).await;
@@ -299,9 +311,17 @@ impl Shell {
         }
     }
 
+    /// The answer that is made ahead is there, as far as it can be before the commit.
+    fn need_not_wait(&mut self, generation: Generation) {
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.generation == generation) {
+            turn.awaited = None;
+        }
+    }
+
     /// False: the place is gone.
     async fn played(&mut self, event: playout::Event) -> bool {
         match event {
+            playout::Event::Ready { generation } => self.need_not_wait(generation),
             playout::Event::Started { generation, at } => {
                 if let Some(turn) = self.turn.as_mut().filter(|turn| turn.generation == generation) {
                     turn.audible_at = Some(at);

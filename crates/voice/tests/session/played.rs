@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aether_bus::{AudioFrame, Bus, CallEnded, Frame, IncomingCall, RunningService, ServiceOptions};
 use aether_proto::{
-    BrainInput, BrainOutput, Done, Error, Open, ReadyReply, ReadyRequest, SentenceReply, SentenceRequest, Status,
+    BrainInput, BrainOutput, Done, Error, Held, Open, ReadyReply, ReadyRequest, SentenceReply, SentenceRequest, Status,
     TextChunk, ToolResult, TtsDone, TtsInput, TtsMark, TtsOutput, brain_input, brain_output, subject, tts_output,
 };
 use bytes::Bytes;
@@ -31,13 +31,14 @@ pub fn text(text: impl Into<String>) -> Line {
     Line::Text(text.into())
 }
 
-/// What brain was asked, and what it says to whom.
+/// What brain was asked, and what it says to whom. Nothing before the commit.
 #[derive(Clone, Default)]
 pub struct PlayedBrain {
     script: Arc<Mutex<HashMap<String, Vec<Line>>>>,
     asked: Arc<Mutex<Vec<(Open, String)>>>,
     /// What it thinks of the end of any sentence.
     sentence_ends: Arc<Mutex<Option<f32>>>,
+    is_slow: Arc<AtomicBool>,
     pub go_on: Arc<GoOn>,
 }
 
@@ -57,6 +58,11 @@ impl PlayedBrain {
 
     pub fn takes_sentences_for_ended(&self, ends: f32) {
         *self.sentence_ends.lock().unwrap() = Some(ends);
+    }
+
+    /// It makes nothing ahead, and does not say so.
+    pub fn is_slow(&self) {
+        self.is_slow.store(true, Ordering::Relaxed);
     }
 
     /// The opening of each committed turn and its words.
@@ -80,9 +86,13 @@ impl PlayedBrain {
     async fn answer(self, mut call: IncomingCall<BrainInput, BrainOutput>) -> Result<(), Error> {
         let Some(brain_input::Input::Open(open)) = call.open().input.clone() else { return Ok(()) };
         let commit = loop {
-            let frame = call.next().await.ok_or(CallEnded)?;
-            if let Frame::Message(BrainInput { input: Some(brain_input::Input::Commit(commit)) }) = frame {
-                break commit;
+            let Frame::Message(BrainInput { input }) = call.next().await.ok_or(CallEnded)? else { continue };
+            match input {
+                Some(brain_input::Input::Commit(commit)) => break commit,
+                Some(brain_input::Input::Update(update)) if update.guess && !self.is_slow.load(Ordering::Relaxed) => {
+                    call.send(&BrainOutput { output: Some(brain_output::Output::Held(Held {})) }).await?;
+                }
+                _ => {}
             }
         };
         let lines = self.script.lock().unwrap().get(&commit.text).cloned();

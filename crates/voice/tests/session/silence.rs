@@ -21,3 +21,23 @@ async fn what_the_language_model_makes_of_the_words_decides_how_long_is_waited()
         assert_eq!(waited, Some(wait_ms), "{ends:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_still_being_made_keeps_the_silence_from_being_the_end() {
+    for (is_slow, held_ms) in [(false, 0..1_000), (true, 1_400..5_000)] {
+        let scene = Scene::open().await;
+        if is_slow {
+            scene.brain.is_slow();
+        }
+        let speaking = scene.speak(&guest("Ada"), "cmd12.wav").await;
+        assert_eq!(scene.ended(1).await, ["completed"]);
+        speaking.abort();
+        let metrics = scene.place.events().iter().find_map(|event| match &event.event {
+            Some(Event::TurnMetrics(metrics)) => Some(metrics.clone()),
+            _ => None,
+        });
+        let metrics = metrics.unwrap();
+        assert_eq!(metrics.endpoint_ms, 500, "that it was held is the answer's time and not the decision's");
+        assert!(held_ms.contains(&(metrics.total_ms - metrics.endpoint_ms)), "{metrics:?}");
+    }
+}
