@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Decide without I/O.
-const PURE: &[&str] = &["proto", "audio", "identity", "turn"];
+const PURE: &[&str] = &["proto", "audio", "identity", "job", "turn"];
 /// Own one kind of outside each.
 const PARTS: &[&str] =
     &["bus", "livekit", "llm", "memory", "models", "onnx", "settings", "speech", "store", "telemetry", "voice"];
 /// Processes of their own. They talk over the bus and never know each other.
-const SERVICES: &[&str] = &["agent", "brain", "gateway", "tts"];
+const SERVICES: &[&str] = &["agent", "brain", "gateway", "scheduler", "tts"];
 /// Start, drive and test the others.
 const EDGES: &[&str] = &["cli", "scripted-agent", "supervisor", "testkit", "tests"];
 

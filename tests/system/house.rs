@@ -1,4 +1,4 @@
-//! All of Aether, standing: the real servers on free ports, and the four services as processes of their own.
+//! All of Aether, standing: the real servers on free ports, and the five services as processes of their own.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -42,6 +42,7 @@ pub struct House {
     pub brain: Server,
     pub tts: Server,
     pub agent: Server,
+    pub scheduler: Server,
     pub gateway: Server,
     environment: BTreeMap<&'static str, String>,
     _door: MutexGuard<'static, ()>,
@@ -85,20 +86,34 @@ impl House {
             ("LLM_MODEL", llm.model.clone()),
             ("LLM_CONTEXT_TOKENS", LLM_CONTEXT_TOKENS.to_owned()),
         ]);
-        let (brain, tts, agent, gateway) = tokio::join!(
+        let (brain, tts, agent, scheduler, gateway) = tokio::join!(
             service("brain", None, &environment),
             service("tts", None, &environment),
             service("agent", None, &environment),
+            service("scheduler", None, &environment),
             service("gateway", Some(gateway_port), &environment)
         );
-        let house = Self { nats, redis, postgres, livekit, llm, brain, tts, agent, gateway, environment, _door: door };
+        let house = Self {
+            nats,
+            redis,
+            postgres,
+            livekit,
+            llm,
+            brain,
+            tts,
+            agent,
+            scheduler,
+            gateway,
+            environment,
+            _door: door,
+        };
         house.all_ready().await;
         house
     }
 
     /// Every service has what it needs.
     pub async fn all_ready(&self) {
-        for server in [&self.brain, &self.tts, &self.agent, &self.gateway] {
+        for server in [&self.brain, &self.tts, &self.agent, &self.scheduler, &self.gateway] {
             ready(server).await;
         }
     }

@@ -15,6 +15,7 @@ mod manners;
 mod memory;
 mod page;
 mod record;
+mod reminders;
 mod sight;
 mod succession;
 mod text;

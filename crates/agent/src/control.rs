@@ -3,11 +3,13 @@
 //! The subject is answered from the moment the room is taken, before anybody is in it: that there is an answer at all tells
 //! whoever looks after the rooms that this process lives.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aether_bus::{Answering, Bus};
 use aether_proto::{
-    AgentState, Error, ErrorCode, Mute, OffTheRecord, PersonId, RoomControl, RoomControlReply, RoomName, Say,
+    AgentState, Announce, Error, ErrorCode, Mute, OffTheRecord, PersonId, RoomControl, RoomControlReply, RoomName, Say,
     SessionId, TenantId, Write, room_control, subject,
 };
 use aether_voice::media::Participant;
@@ -16,6 +18,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::people::{LONGEST_TEXT, Presence};
+
+/// Ids of announcements that are remembered.
+const MOST_ANNOUNCED: usize = 256;
 
 /// The room's door for requests. Nobody answers any more once it is dropped.
 pub(crate) struct Control {
@@ -32,6 +37,30 @@ pub(crate) struct Host {
     pub present: watch::Receiver<Presence>,
     /// Ends the stay.
     pub leave: CancellationToken,
+    pub announced: Announced,
+}
+
+/// The ids of what was announced lately; all clones are one.
+#[derive(Clone, Default)]
+pub(crate) struct Announced(Arc<Mutex<VecDeque<String>>>);
+
+impl Announced {
+    /// False if it was announced before.
+    fn begin(&self, id: &str) -> bool {
+        let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if ids.iter().any(|known| known == id) {
+            return false;
+        }
+        if ids.len() == MOST_ANNOUNCED {
+            ids.pop_front();
+        }
+        ids.push_back(id.to_owned());
+        true
+    }
+
+    fn forget(&self, id: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| known != id);
+    }
 }
 
 impl Control {
@@ -75,6 +104,7 @@ impl Host {
         let done = match action {
             Action::Look(_) => Ok(()),
             Action::Say(Say { text }) => self.session.say(checked(&text)?).await,
+            Action::Announce(announce) => self.announce(announce).await?,
             Action::Write(write) => {
                 let (guest, text) = self.writer(write)?;
                 self.session.typed(guest, text).await
@@ -92,6 +122,23 @@ impl Host {
             Refused::Busy => ErrorCode::Conflict.error(refused),
             Refused::Ended => ErrorCode::Unavailable.error(refused),
         })
+    }
+
+    /// Says it once, however often it is asked to: whoever asks may have died before it heard the answer.
+    async fn announce(&self, Announce { id, person_id, text }: Announce) -> Result<Result<(), Refused>, Error> {
+        let text = checked(&text)?;
+        let is_here = |person: &String| *person == person_id;
+        if !person_id.is_empty() && !self.present.borrow().people().iter().any(is_here) {
+            return Err(ErrorCode::NotFound.error("the person is not in the room"));
+        }
+        if !id.is_empty() && !self.announced.begin(&id) {
+            return Ok(Ok(()));
+        }
+        let taken = self.session.announce(text).await;
+        if taken.is_err() {
+            self.announced.forget(&id);
+        }
+        Ok(taken)
     }
 
     /// Somebody who is in the room writes as who they are there.

@@ -16,7 +16,7 @@ use aether_voice::session::{self, Guest, Handle, Manners, OpenTurn};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::control::{Control, Host};
+use crate::control::{Announced, Control, Host};
 use crate::greeting::Greeter;
 use crate::lease::Keeper;
 use crate::options::Options;
@@ -67,6 +67,7 @@ impl Visit<'_> {
         let mut people = People::new(handle.clone(), stage, self.greeter(&present), echo_cancellation);
         let leave = CancellationToken::new();
         self.control.is_hosted_by(Host {
+            announced: Announced::default(),
             id: session,
             session: handle.clone(),
             present: people.present(),

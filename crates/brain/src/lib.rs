@@ -22,6 +22,7 @@ mod generation;
 mod health;
 mod history;
 mod input;
+mod jobs;
 mod mind;
 mod options;
 mod preparation;

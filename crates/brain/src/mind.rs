@@ -1,11 +1,13 @@
 //! What all turns of this process share.
 
+use aether_bus::Bus;
 use aether_llm::Client;
 use aether_store::Store;
 
 use crate::Options;
 use crate::gate::Gate;
 use crate::generation::Generations;
+use crate::jobs::Jobs;
 use crate::remembering::Remembering;
 use crate::session::Sessions;
 
@@ -17,11 +19,13 @@ pub struct Mind {
     pub gate: Gate,
     pub generations: Generations,
     pub sessions: Sessions,
+    pub jobs: Jobs,
 }
 
 impl Mind {
-    pub fn new(options: Options, llm: Client, store: Store) -> Self {
+    pub fn new(options: Options, bus: Bus, llm: Client, store: Store) -> Self {
         Self {
+            jobs: Jobs::new(bus, store.clone()),
             options,
             llm,
             store,

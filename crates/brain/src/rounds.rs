@@ -96,6 +96,10 @@ impl Turn {
             let shown = prepared.known.turns(self.opening.turn);
             let committed = self.until_committed(telling).await?;
             let outcome = self.run_tool(tool, "", &arguments, &shown, committed).await?;
+            if let Some(answer) = &outcome.answer {
+                self.tell(telling, answer).await?;
+                return Ok(FinishReason::Stop);
+            }
             if outcome.ok && !outcome.text.is_empty() {
                 results.push(prompt::tool_result(tool.name(), &outcome.text));
                 if tool.name() == "recall" {
@@ -304,7 +308,7 @@ impl Turn {
         }
         let began = Instant::now();
         let memory = self.mind.memory.get();
-        let around = Surroundings { opening: &self.opening, memory: memory.as_ref(), shown };
+        let around = Surroundings { opening: &self.opening, memory: memory.as_ref(), jobs: &self.mind.jobs, shown };
         let outcome = tokio::time::timeout(self.mind.options.tool_deadline, tool.run(around, arguments)).await;
         let outcome = outcome.unwrap_or_else(|_| Outcome::failed("it took too long", tool.apology()));
         if !outcome.gone.is_empty() {

@@ -92,7 +92,7 @@ impl Service {
         let Self { options, parts: Parts { bus, store, llm, http }, health } = self;
         let (nats, model) = (health.part("nats"), health.part("llm"));
         let (postgres, memory) = (health.optional_part("postgres"), health.optional_part("memory"));
-        let mind = Arc::new(Mind::new(options, llm, store));
+        let mind = Arc::new(Mind::new(options, bus.clone(), llm, store));
         let keep_remembering = async {
             mind.memory.load(&mind.options.embedding, &mind.store, &memory).await;
             std::future::pending().await

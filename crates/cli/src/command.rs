@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    Context, Error, bench, chat, config, key, models, page, people, room, session, status, talk, token, turn, up,
+    Context, Error, bench, chat, config, key, models, page, people, room, session, status, talk, task, token, turn, up,
 };
 
 /// A voice agent on your own machine: talk to it in a browser or any LiveKit room, or write to it; it remembers both.
@@ -22,6 +22,7 @@ Examples:
   aether chat \"Good morning.\"                      write to the agent; `aether chat` goes on and on
   aether room watch                                follow what is said in the rooms
   aether session list                              what was said before
+  aether task list                                 reminders, and what else is done in the background
   aether key create --name laptop                  a key for programs that speak OpenAI's interface
   aether token --room kitchen --identity ada       a token to join a room with any LiveKit client
   aether talk --wav question.wav --out answer.wav  ask by voice, without a microphone
@@ -42,6 +43,8 @@ enum Action {
     Room(room::Action),
     #[command(subcommand)]
     Session(session::Action),
+    #[command(subcommand)]
+    Task(task::Action),
     #[command(subcommand)]
     Key(key::Action),
     #[command(subcommand)]
@@ -79,6 +82,7 @@ async fn act(action: Action) -> Result<(), Error> {
         Action::Chat(arguments) => Box::pin(chat::run(&context, arguments)).await,
         Action::Room(action) => Box::pin(room::run(&context, action)).await,
         Action::Session(action) => session::run(&context, action).await,
+        Action::Task(action) => task::run(&context, action).await,
         Action::Key(action) => key::run(&context, action).await,
         Action::Person(action) => people::run(&context, action).await,
         Action::Token(arguments) => token::run(&context, &arguments),

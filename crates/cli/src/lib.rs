@@ -30,6 +30,7 @@ mod session;
 mod sse;
 mod status;
 mod talk;
+mod task;
 mod token;
 mod turn;
 mod up;

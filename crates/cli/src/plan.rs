@@ -18,8 +18,13 @@ const GATEWAY: u16 = 8000;
 const OLLAMA: &str = "http://127.0.0.1:11434";
 
 /// Aether's services and their programs, which lie beside this one.
-pub const SERVICES: [(&str, &str); 4] =
-    [("brain", "aether-brain"), ("tts", "aether-tts"), ("agent", "aether-agent"), ("gateway", "aether-gateway")];
+pub const SERVICES: [(&str, &str); 5] = [
+    ("brain", "aether-brain"),
+    ("tts", "aether-tts"),
+    ("agent", "aether-agent"),
+    ("scheduler", "aether-scheduler"),
+    ("gateway", "aether-gateway"),
+];
 /// Agent processes beyond the first; as many as one machine could have use for.
 pub const MORE_AGENTS: [&str; 7] = ["agent-2", "agent-3", "agent-4", "agent-5", "agent-6", "agent-7", "agent-8"];
 

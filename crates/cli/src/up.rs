@@ -137,7 +137,14 @@ impl Up {
         let binds = self.context.settings(|loader| {
             let (brain, tts) = (HttpSettings::brain(loader), HttpSettings::tts(loader));
             let (agent, gateway) = (HttpSettings::agent(loader), HttpSettings::gateway(loader));
-            Ok([("brain", brain?.bind), ("tts", tts?.bind), ("agent", agent?.bind), ("gateway", gateway?.bind)])
+            let scheduler = HttpSettings::scheduler(loader);
+            Ok([
+                ("brain", brain?.bind),
+                ("tts", tts?.bind),
+                ("agent", agent?.bind),
+                ("scheduler", scheduler?.bind),
+                ("gateway", gateway?.bind),
+            ])
         })?;
         let mut services = Vec::new();
         for (name, file) in SERVICES {

@@ -32,6 +32,7 @@ mod service;
 mod sessions;
 mod settings;
 mod socket;
+mod tasks;
 mod webhook;
 
 pub use access::Access;

@@ -17,7 +17,7 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use crate::access::{Access, enforce};
 use crate::app::App;
 use crate::problem::Problem;
-use crate::{chat, keys, latency, me, models, page, page_tokens, people, rooms, sessions, socket, webhook};
+use crate::{chat, keys, latency, me, models, page, page_tokens, people, rooms, sessions, socket, tasks, webhook};
 
 /// A route, without who answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,10 @@ fn table() -> Vec<Row> {
         row(Method::POST,   "/v1/rooms/{room}/control", With(Talk),    post(rooms::control)),
         row(Method::GET,    "/v1/sessions",             With(History), get(sessions::list)),
         row(Method::GET,    "/v1/sessions/{id}",        With(History), get(sessions::show)),
+        row(Method::GET,    "/v1/tasks",                With(History), get(tasks::list)),
+        row(Method::POST,   "/v1/tasks/control",        With(Chat),    post(tasks::control)),
+        row(Method::GET,    "/v1/tasks/{id}",           With(History), get(tasks::show)),
+        row(Method::GET,    "/v1/schedules",            With(History), get(tasks::schedules)),
         row(Method::GET,    "/v1/me",                   Known,         get(me::show)),
         row(Method::PATCH,  "/v1/me",                   Known,         patch(me::change)),
         row(Method::POST,   "/v1/page-tokens",          Known,         post(page_tokens::create)),

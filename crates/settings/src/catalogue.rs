@@ -1,13 +1,13 @@
 //! All settings there are.
 
 use crate::blocks::{
-    agent, brain, gateway, home, http, identity, livekit, llm, nats, postgres, redis, speech, telemetry, tts,
+    agent, brain, gateway, home, http, identity, kernel, livekit, llm, nats, postgres, redis, speech, telemetry, tts,
     turn_taking,
 };
 use crate::{
-    AgentSettings, BrainSettings, GatewaySettings, HomeSettings, HttpSettings, IdentitySettings, LiveKitSettings,
-    LlmSettings, Loader, NatsSettings, PostgresSettings, Problem, RedisSettings, Row, Setting, SpeechSettings,
-    TelemetrySettings, TtsSettings, TurnTakingSettings,
+    AgentSettings, BrainSettings, GatewaySettings, HomeSettings, HttpSettings, IdentitySettings, KernelSettings,
+    LiveKitSettings, LlmSettings, Loader, NatsSettings, PostgresSettings, Problem, RedisSettings, Row, Setting,
+    SpeechSettings, TelemetrySettings, TtsSettings, TurnTakingSettings,
 };
 
 /// Every setting, block by block: what `aether.toml` may hold and `aether config` shows.
@@ -26,6 +26,7 @@ pub const ALL: &[&[&Setting]] = &[
     turn_taking::SETTINGS,
     brain::SETTINGS,
     tts::SETTINGS,
+    kernel::SETTINGS,
     telemetry::SETTINGS,
 ];
 
@@ -44,11 +45,13 @@ pub fn describe(mut loader: Loader<'_>) -> (Vec<Row>, Vec<Problem>) {
     let _ = HttpSettings::agent(&mut loader);
     let _ = HttpSettings::brain(&mut loader);
     let _ = HttpSettings::tts(&mut loader);
+    let _ = HttpSettings::scheduler(&mut loader);
     let _ = GatewaySettings::read(&mut loader);
     let _ = AgentSettings::read(&mut loader);
     let _ = TurnTakingSettings::read(&mut loader);
     let _ = BrainSettings::read(&mut loader);
     let _ = TtsSettings::read(&mut loader);
+    let _ = KernelSettings::read(&mut loader);
     let _ = TelemetrySettings::read(&mut loader);
     loader.into_rows()
 }

@@ -44,6 +44,7 @@ pub use blocks::gateway::GatewaySettings;
 pub use blocks::home::HomeSettings;
 pub use blocks::http::HttpSettings;
 pub use blocks::identity::IdentitySettings;
+pub use blocks::kernel::KernelSettings;
 pub use blocks::livekit::LiveKitSettings;
 pub use blocks::llm::{Dialect, LlmSettings};
 pub use blocks::nats::NatsSettings;

@@ -4,8 +4,9 @@
 //! row-level security keyed by the transaction's tenant, and no statement names a tenant itself, so a query that forgets
 //! whose data it reads finds nothing. Start with `migrations/`, then [`TenantTransaction`]: its functions live beside the
 //! rows they are about. Schema `agents`: `session.rs`, `turn.rs`, `memory.rs`, `fact.rs`, and `past.rs` for how people look
-//! back on it. Schema `identity`: `person.rs` and `key.rs`. One question has no tenant yet, whose key this is
-//! ([`Store::find_key`]); a function of the database answers it and can do nothing else. Queries are checked at compile time
+//! back on it. Schema `identity`: `person.rs` and `key.rs`. Schema `jobs`: `job.rs` and `schedule.rs`. Two questions have no
+//! tenant: whose key this is ([`Store::find_key`]) and what there is to do ([`Store::waiting_jobs`] and its neighbours);
+//! functions of the database answer them and can do nothing else. Queries are checked at compile time
 //! against `.sqlx`, which `scripts/sqlx-prepare` writes.
 //!
 //! Redis: [`Rooms`] says who holds a room and what happens in it. A room is taken with a [`RoomLease`] under an epoch that
@@ -17,6 +18,7 @@
 mod embedding;
 mod error;
 mod fact;
+mod job;
 mod key;
 mod lease;
 mod memory;
@@ -25,6 +27,7 @@ mod past;
 mod person;
 mod room;
 mod room_key;
+mod schedule;
 mod session;
 mod store;
 mod text;
@@ -34,6 +37,7 @@ mod turn;
 pub use embedding::{Embedding, EmbeddingError};
 pub use error::Error;
 pub use fact::FactRow;
+pub use job::{JobChange, JobQuery, JobQueue, JobRow, JobStep, NewJob, Submitted, WaitingJob};
 pub use key::{KeyRow, NewKeyRow, StoredKey};
 pub use lease::{AcquireError, LeaseError, Renewal, RoomLease};
 pub use memory::{MemoryMatch, MemorySearch, NewMemory};
@@ -41,6 +45,7 @@ pub use migration::MigrateError;
 pub use past::{SessionQuery, SessionSummary, TurnRow};
 pub use person::PersonRow;
 pub use room::{LastHeard, OpenTurn, RoomHolder, RoomState, Rooms, RoomsError};
+pub use schedule::{NewSchedule, ScheduleRow};
 pub use session::NewSession;
 pub use store::{ConnectError, Options, Store};
 pub use transaction::TenantTransaction;

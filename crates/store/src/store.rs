@@ -4,11 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use aether_proto::TenantId;
+use aether_proto::{JobId, TenantId};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
-use crate::{Error, MigrateError, StoredKey, TenantTransaction, key, migration};
+use crate::{
+    Error, JobQueue, JobRow, MigrateError, ScheduleRow, StoredKey, TenantTransaction, WaitingJob, job, key, migration,
+    schedule,
+};
 
 /// A commit is on disk when it returns, whatever the server's default: the turn log is acknowledged after it.
 pub(crate) const DURABLE: (&str, &str) = ("synchronous_commit", "on");
@@ -91,6 +94,41 @@ impl Store {
         key::find(&self.pool, prefix).await
     }
 
+    /// What waits in a pool and is due, of every tenant the first few.
+    pub async fn waiting_jobs(&self, pool: &str, most_per_tenant: u32) -> Result<Vec<WaitingJob>, Error> {
+        job::waiting(&self.pool, pool, most_per_tenant).await
+    }
+
+    /// Gives these jobs, each with its tenant's id, to a worker: those that still wait. They are its own for as long as `lease`
+    /// and renewals last.
+    pub async fn claim_jobs(
+        &self,
+        jobs: &[(String, JobId)],
+        worker: &str,
+        lease: Duration,
+    ) -> Result<Vec<JobRow>, Error> {
+        job::claim(&self.pool, jobs, worker, lease).await
+    }
+
+    /// All that this worker has stays its own; how many jobs that is.
+    pub async fn renew_jobs(&self, worker: &str, lease: Duration) -> Result<i64, Error> {
+        job::renew(&self.pool, worker, lease).await
+    }
+
+    /// Jobs for which time has brought something: a worker that is gone, another try, too late, nobody told.
+    pub async fn overdue_jobs(&self, most: u32) -> Result<Vec<JobRow>, Error> {
+        job::overdue(&self.pool, most).await
+    }
+
+    pub async fn due_schedules(&self, most: u32) -> Result<Vec<ScheduleRow>, Error> {
+        schedule::due(&self.pool, most).await
+    }
+
+    /// How much there is to do, over all tenants.
+    pub async fn job_queues(&self) -> Result<Vec<JobQueue>, Error> {
+        job::queues(&self.pool).await
+    }
+
     /// A real round trip, which also checks the login and that the schema is there.
     pub async fn ready(&self) -> Result<(), Error> {
         let mut connection = self.pool.acquire().await?;
@@ -105,6 +143,7 @@ impl Store {
         // Nothing comes back, as no tenant is set; without the tables it is an error.
         sqlx::query!("SELECT FROM agents.memories LIMIT 1").fetch_optional(&mut *connection).await?;
         sqlx::query!("SELECT FROM identity.api_keys LIMIT 1").fetch_optional(&mut *connection).await?;
+        sqlx::query!("SELECT FROM jobs.schedules LIMIT 1").fetch_optional(&mut *connection).await?;
         Ok(())
     }
 

@@ -4,8 +4,8 @@
 
 mod database;
 
-use aether_proto::{SessionId, TenantId, TurnId};
-use aether_store::{Error, NewKeyRow, NewMemory, Options, Store};
+use aether_proto::{JobId, SessionId, TenantId, TurnId};
+use aether_store::{Error, NewJob, NewKeyRow, NewMemory, NewSchedule, Options, Store};
 use database::{Database, agent, chunk, committed, database, direction, entry, person, tenant};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
@@ -21,7 +21,7 @@ const REACHABLE: &str = "
     FROM pg_class class JOIN pg_namespace schema ON schema.oid = class.relnamespace
     WHERE class.relkind IN ('r', 'p', 'v', 'm', 'f')
       AND schema.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-      AND (schema.nspname IN ('agents', 'identity')
+      AND (schema.nspname IN ('agents', 'identity', 'jobs')
            OR (has_schema_privilege('aether_service', schema.oid, 'USAGE')
                AND has_table_privilege('aether_service', class.oid, 'SELECT, INSERT, UPDATE, DELETE')))
     ORDER BY name";
@@ -54,6 +54,8 @@ async fn fill(database: &Database, tenant: &TenantId) {
         expires_at: None,
     };
     transaction.insert_key(&key).await.unwrap();
+    transaction.insert_jobs(&[new_job()]).await.unwrap();
+    transaction.insert_schedule(&new_schedule()).await.unwrap();
     transaction.commit().await.unwrap();
 
     let mut service = as_tenant(database, Some(tenant.as_str())).await;
@@ -62,6 +64,44 @@ async fn fill(database: &Database, tenant: &TenantId) {
         "INSERT INTO agents.preferences (agent_id, person_id, name, value) VALUES ('aether', 'ada', 'voice', '\"low\"')",
     ] {
         sqlx::query(statement).execute(&mut service).await.unwrap();
+    }
+}
+
+fn new_job() -> NewJob {
+    NewJob {
+        job: JobId::generate(),
+        agent: agent(),
+        kind: "reminder".to_owned(),
+        modality: "voice",
+        person: Some(person("ada")),
+        session: None,
+        payload: serde_json::Value::Null,
+        priority: 0,
+        pool: "interactive",
+        idempotency_key: "once".to_owned(),
+        schedule: None,
+        due_at: None,
+        patience: std::time::Duration::from_secs(1),
+        expires_at: None,
+        states: vec!["PENDING", "SCHEDULED"],
+    }
+}
+
+fn new_schedule() -> NewSchedule {
+    NewSchedule {
+        schedule: JobId::generate(),
+        agent: agent(),
+        kind: "reminder".to_owned(),
+        modality: "voice",
+        person: Some(person("ada")),
+        session: None,
+        payload: serde_json::Value::Null,
+        priority: 0,
+        idempotency_key: "daily".to_owned(),
+        cron: "0 9 * * *".to_owned(),
+        time_zone: "UTC".to_owned(),
+        missed: "run_once",
+        next_at: time::OffsetDateTime::UNIX_EPOCH,
     }
 }
 
@@ -94,7 +134,7 @@ async fn every_table_has_forced_row_level_security_and_its_keys() {
     let database = database().await;
     let mut owner = PgConnection::connect(&database.server.url).await.unwrap();
     let tables = sqlx::query(REACHABLE).fetch_all(&mut owner).await.unwrap();
-    assert!(tables.len() >= 9, "the query must see the tables it is about");
+    assert!(tables.len() >= 12, "the query must see the tables it is about");
     for table in tables {
         let name: String = table.get("name");
         assert!(table.get::<bool, _>("isolated"), "{name}: CALL agents.isolate('{name}') in its migration");
@@ -105,20 +145,26 @@ async fn every_table_has_forced_row_level_security_and_its_keys() {
         assert!(!table.get::<bool, _>("owned"), "{name}: an owner could switch its policies off");
     }
     let powers = "SELECT array_agg(rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb) FROM pg_roles \
-                  WHERE rolname IN ('aether_service', 'aether_key_reader')";
+                  WHERE rolname IN ('aether_service', 'aether_key_reader', 'aether_job_clerk')";
     let powerful: Vec<bool> = sqlx::query_scalar(powers).fetch_one(&mut owner).await.unwrap();
-    assert_eq!(powerful, [false, false]);
+    assert_eq!(powerful, [false, false, false]);
 }
 
 #[tokio::test]
-async fn every_policy_is_that_of_the_tenant_but_for_the_look_up_of_a_key() {
+async fn every_policy_is_that_of_the_tenant_but_for_keys_and_jobs() {
     let database = database().await;
     let mut owner = PgConnection::connect(&database.server.url).await.unwrap();
     let policies = "SELECT format('%s on %I.%I to %s: %s', policyname, schemaname, tablename, roles, cmd) \
                     FROM pg_policies WHERE qual <> '(tenant_id = current_setting(''app.tenant''::text, true))' \
-                    OR with_check IS DISTINCT FROM qual";
+                    OR with_check IS DISTINCT FROM qual ORDER BY 1";
     let others: Vec<String> = sqlx::query_scalar(policies).fetch_all(&mut owner).await.unwrap();
-    assert_eq!(others, ["key_look_up on identity.api_keys to {aether_key_reader}: SELECT"]);
+    let expected = [
+        "clerk on jobs.jobs to {aether_job_clerk}: ALL",
+        "clerk on jobs.schedules to {aether_job_clerk}: SELECT",
+        "clerk on jobs.steps to {aether_job_clerk}: INSERT",
+        "key_look_up on identity.api_keys to {aether_key_reader}: SELECT",
+    ];
+    assert_eq!(others, expected);
 }
 
 #[tokio::test]
@@ -128,19 +174,22 @@ async fn whoever_looks_up_keys_can_do_nothing_else() {
     let mut owner = PgConnection::connect(&database.server.url).await.unwrap();
 
     // Functions that run as somebody else: this one, with a pinned path, for the services alone.
-    let definers = "SELECT format('%s of %s, %s, %s', proc.oid::regprocedure, proowner::regrole, proconfig, \
+    let definers = "SELECT format('%s of %s, %s, %s', proc.proname, proowner::regrole, proconfig, \
                     (SELECT array_agg(grantee::regrole ORDER BY grantee::regrole::text) FROM aclexplode(proacl))) \
                     FROM pg_proc proc JOIN pg_namespace schema ON schema.oid = pronamespace \
-                    WHERE prosecdef AND schema.nspname NOT IN ('pg_catalog', 'information_schema')";
+                    WHERE prosecdef AND schema.nspname NOT IN ('pg_catalog', 'information_schema') \
+                    ORDER BY proowner::regrole::text, proc.proname";
     let definers: Vec<String> = sqlx::query_scalar(definers).fetch_all(&mut owner).await.unwrap();
-    let expected = "identity.find_key(text) of aether_key_reader, {\"search_path=pg_catalog, pg_temp\"}, \
-                    {aether_key_reader,aether_service}";
-    assert_eq!(definers, [expected]);
+    let path = "{\"search_path=pg_catalog, pg_temp\"}";
+    let of_clerk = ["claim", "due_schedules", "overdue", "queues", "renew", "waiting"]
+        .map(|name| format!("{name} of aether_job_clerk, {path}, {{aether_job_clerk,aether_service}}"));
+    let of_reader = format!("find_key of aether_key_reader, {path}, {{aether_key_reader,aether_service}}");
+    assert_eq!(definers, of_clerk.into_iter().chain([of_reader]).collect::<Vec<_>>());
 
-    let reader = "SELECT rolcanlogin OR EXISTS (SELECT FROM pg_auth_members WHERE roleid = pg_roles.oid OR member = pg_roles.oid) \
-                  FROM pg_roles WHERE rolname = 'aether_key_reader'";
+    let reader = "SELECT bool_or(rolcanlogin OR EXISTS (SELECT FROM pg_auth_members WHERE roleid = pg_roles.oid OR member = pg_roles.oid)) \
+                  FROM pg_roles WHERE rolname IN ('aether_key_reader', 'aether_job_clerk')";
     let reachable: bool = sqlx::query_scalar(reader).fetch_one(&mut owner).await.unwrap();
-    assert!(!reachable, "nobody can become the role, and it is no member of another");
+    assert!(!reachable, "nobody can become the roles, and they are no members of others");
 
     affected(&mut owner, "SET ROLE aether_key_reader".to_owned()).await.unwrap();
     let hashes: i64 =
@@ -233,6 +282,7 @@ async fn the_services_role_cannot_step_around_the_policies() {
         "CALL agents.isolate('agents.memories')",
         "SET ROLE aether",
         "SET ROLE aether_key_reader",
+        "SET ROLE aether_job_clerk",
         "ALTER TABLE identity.api_keys DISABLE ROW LEVEL SECURITY",
         "ALTER POLICY key_look_up ON identity.api_keys TO aether_service",
         "ALTER FUNCTION identity.find_key(text) SET search_path = public",

@@ -60,10 +60,21 @@ pub const MEMORY_RECALL: &str = "aether_memory_recall_seconds";
 pub const BUS_HANDLED: &str = "aether_bus_handled_total";
 /// How long each of them took. Labels as above.
 pub const BUS_HANDLED_DURATION: &str = "aether_bus_handled_seconds";
+/// Jobs in each state that is not an end, over all tenants. Labels `pool` (`interactive`, `background`), `state`.
+pub const JOBS: &str = "aether_jobs";
+/// How long the oldest job that waits has been due. Label `pool`.
+pub const JOBS_OLDEST: &str = "aether_jobs_oldest_waiting_seconds";
+/// Jobs that this process works on.
+pub const JOBS_RUNNING: &str = "aether_jobs_running";
+/// Attempts that ended. Labels `kind`, `outcome` (`done`, `not_now`, `failed`, `impossible`, `stopped`).
+pub const JOB_ATTEMPTS: &str = "aether_job_attempts_total";
+/// From when a job was due to its beginning. Label `priority` (`P0` to `P3`).
+pub const JOB_START: &str = "aether_job_start_delay_seconds";
+
 /// Whether a part is up (1) or not (0). Label `part`.
 pub const PART_UP: &str = "part_up";
 
-const HISTOGRAMS: [(&str, Unit, &str); 13] = [
+const HISTOGRAMS: [(&str, Unit, &str); 14] = [
     (OPERATION_DURATION, Unit::Seconds, "duration of one model operation"),
     (TIME_TO_FIRST_TOKEN, Unit::Seconds, "request to first token or first PCM"),
     (TOKEN_USAGE, Unit::Count, "tokens of one request"),
@@ -76,10 +87,11 @@ const HISTOGRAMS: [(&str, Unit, &str); 13] = [
     (STT_DECODE, Unit::Seconds, "one decode of a person's speech"),
     (SYNTHESISED, Unit::Seconds, "length of the speech that was made"),
     (MEMORY_RECALL, Unit::Seconds, "recalling memories for a turn, by stage"),
+    (JOB_START, Unit::Seconds, "from when a job was due to its beginning"),
     (BUS_HANDLED_DURATION, Unit::Seconds, "one request or call, from its arrival to its end"),
 ];
 
-const COUNTERS: [(&str, &str); 8] = [
+const COUNTERS: [(&str, &str); 9] = [
     (TURNS, "turns that ended, by how"),
     (INTERRUPTIONS, "answers that a person stopped by speaking"),
     (IGNORED, "stretches of sound that were not answered, by reason"),
@@ -87,12 +99,16 @@ const COUNTERS: [(&str, &str); 8] = [
     (PLAYOUT_STALE, "speech dropped before it was played"),
     (LANE_DROPPED, "frames that a lane could not keep up with"),
     (EVENTS_DROPPED, "client events that nobody took in time"),
+    (JOB_ATTEMPTS, "attempts at jobs that ended, by kind and outcome"),
     (BUS_HANDLED, "requests and calls that a worker took, by outcome"),
 ];
 
-const GAUGES: [(&str, &str); 3] = [
+const GAUGES: [(&str, &str); 6] = [
     (SESSIONS, "rooms that this process holds"),
     (SYNTHESES, "syntheses in progress"),
+    (JOBS, "jobs that have not ended, by pool and state"),
+    (JOBS_OLDEST, "how long the oldest waiting job has been due"),
+    (JOBS_RUNNING, "jobs that this process works on"),
     (PART_UP, "whether a part is up"),
 ];
 

@@ -9,6 +9,7 @@ mod current_time;
 mod forget;
 mod recall;
 mod remember;
+pub mod reminder;
 
 use aether_memory::{Memory, Question};
 use aether_proto::TurnId;
@@ -16,9 +17,18 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use crate::input::Opening;
+use crate::jobs::Jobs;
 
 /// All there are.
-pub const ALL: [&dyn Tool; 4] = [&current_time::CurrentTime, &recall::Recall, &remember::Remember, &forget::Forget];
+pub const ALL: [&dyn Tool; 7] = [
+    &current_time::CurrentTime,
+    &recall::Recall,
+    &remember::Remember,
+    &forget::Forget,
+    &reminder::SetReminder,
+    &reminder::ListReminders,
+    &reminder::CancelReminder,
+];
 
 pub trait Tool: Send + Sync {
     fn name(&self) -> &'static str;
@@ -67,6 +77,7 @@ pub struct Surroundings<'a> {
     pub opening: &'a Opening,
     /// Unless the sentence model is not loaded yet.
     pub memory: Option<&'a Memory>,
+    pub jobs: &'a Jobs,
     /// Turns that the model sees anyway.
     pub shown: &'a [TurnId],
 }

@@ -79,17 +79,20 @@ pub(super) struct Program {
 pub(super) struct Stand {
     pub(super) secrets: Secrets,
     pub(super) nats: String,
+    /// As a service logs in.
+    pub(super) postgres: String,
     pub(super) livekit: String,
     /// In the order of the programs.
     pub(super) services: Vec<String>,
 }
 
-/// Starts the servers, and these programs with this language model; returns when all are ready.
+/// Starts the servers, and these programs with this language model. `durable`: what the database commits is on the disk.
 pub(super) async fn start(
     layout: &Layout,
     stack: &mut Stack,
     model: &str,
     programs: &[Program],
+    durable: bool,
 ) -> Result<Stand, Error> {
     let port = || free_port().map_err(Error::io("no port is free"));
     let secrets = Secrets::random();
@@ -97,7 +100,7 @@ pub(super) async fn start(
         port: port()?,
         state: layout.state("postgres"),
         password: secrets.postgres_password.clone(),
-        durable: false,
+        durable,
         log: layout.log("postgres"),
     };
     let postgres = {
@@ -119,9 +122,10 @@ pub(super) async fn start(
     let livekit = livekit.component(layout, &secrets)?;
     let password = &secrets.postgres_service_password;
     let (_, place) = postgres.url.rsplit_once('@').unwrap_or_default();
+    let service_url = format!("postgres://aether_service:{password}@{place}");
     let environment = BTreeMap::from([
         ("AETHER_HOME", layout.home().display().to_string()),
-        ("POSTGRES_URL", format!("postgres://aether_service:{password}@{place}")),
+        ("POSTGRES_URL", service_url.clone()),
         ("REDIS_URL", redis.url.clone()),
         ("NATS_URL", nats.url.clone()),
         ("LIVEKIT_URL", livekit.url.clone()),
@@ -142,7 +146,7 @@ pub(super) async fn start(
     let services = services.collect::<Result<Vec<_>, _>>()?;
     let urls: Vec<_> = services.iter().map(|service| service.url.clone()).collect();
     stack.start(services, |_, _| {}).await?;
-    Ok(Stand { secrets, nats: nats_url, livekit: livekit_url, services: urls })
+    Ok(Stand { secrets, postgres: service_url, nats: nats_url, livekit: livekit_url, services: urls })
 }
 
 impl Stand {

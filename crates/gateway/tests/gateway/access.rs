@@ -5,6 +5,7 @@ use std::time::Duration;
 use aether_gateway::{Access, routes};
 use aether_identity::{Scope, Scopes};
 use aether_livekit::ApiKey;
+use aether_proto::{Error, JobControl, JobControlReply, subject};
 use aether_testkit as testkit;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -20,13 +21,15 @@ fn sensible(path: &str) -> (String, Option<Value>, StatusCode) {
         "/v1/chat/completions" => Some(json!({ "model": "aether", "messages": [{ "role": "user", "content": "Hi" }] })),
         "/v1/rooms/token" | "/v1/page-tokens" => Some(json!({})),
         "/v1/rooms/{room}/control" => Some(json!({ "look": {} })),
+        "/v1/tasks/control" => Some(json!({ "action": "cancel", "job_id": UUID })),
         "/v1/me" => Some(json!({ "name": "Somebody" })),
         "/v1/people" => Some(json!({ "person": "eve", "name": "Eve" })),
         "/v1/keys" => Some(json!({ "name": "another" })),
         _ => None,
     };
     // Nothing of this name is there, for anybody.
-    let missing = ["/v1/rooms/{room}/control", "/v1/sessions/{id}", "/v1/keys/{prefix}"].contains(&path);
+    let missing =
+        ["/v1/rooms/{room}/control", "/v1/sessions/{id}", "/v1/tasks/{id}", "/v1/keys/{prefix}"].contains(&path);
     let path = path
         .replace("{*id}", "aether")
         .replace("{room}", "kitchen")
@@ -41,6 +44,9 @@ async fn every_route_lets_in_whom_the_table_says_and_nobody_else() {
     let key = ApiKey { key: livekit.api_key.clone(), secret: livekit.api_secret.clone() };
     let desk = Desk::open_at(Places { redis: &redis.url, livekit: &livekit.url, key }, |_| {}).await;
     let _brain = desk.brain(|_| vec![Line::Text("Hi"), Line::Done("stop")]).await;
+
+    let answer = |_, _: JobControl| std::future::ready(Ok::<_, Error>(JobControlReply { changed: 0 }));
+    let _scheduler = desk.bus.answer(subject::JOBS_CONTROL, answer).await.unwrap();
 
     let past = Some(OffsetDateTime::now_utc() - Duration::from_secs(1));
     let (expired, _) = desk.key_until("acme", Some("ada"), "chat talk history admin", past).await;

@@ -12,3 +12,4 @@ mod reconciler;
 mod rooms;
 mod sessions;
 mod socket;
+mod tasks;

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use crate::{Invalid, Loader, Setting, Shown, value};
 
-pub(crate) const SETTINGS: &[&Setting] = &[&GATEWAY, &AGENT, &BRAIN, &TTS];
+pub(crate) const SETTINGS: &[&Setting] = &[&GATEWAY, &AGENT, &BRAIN, &TTS, &SCHEDULER];
 
 const ABOUT: &str = "address and port of the service's own HTTP server: health, metrics and what it offers";
 const GATEWAY: Setting = Setting {
@@ -34,6 +34,14 @@ const TTS: Setting = Setting {
     about: ABOUT,
 };
 
+const SCHEDULER: Setting = Setting {
+    key: "scheduler.bind",
+    env: &["AETHER_SCHEDULER_BIND"],
+    default: Some("127.0.0.1:7904"),
+    shown: Shown::All,
+    about: ABOUT,
+};
+
 /// Where a service's HTTP server listens. Loopback unless told otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpSettings {
@@ -55,6 +63,10 @@ impl HttpSettings {
 
     pub fn tts(loader: &mut Loader<'_>) -> Result<Self, Invalid> {
         Self::read(loader, &TTS)
+    }
+
+    pub fn scheduler(loader: &mut Loader<'_>) -> Result<Self, Invalid> {
+        Self::read(loader, &SCHEDULER)
     }
 
     fn read(loader: &mut Loader<'_>, setting: &'static Setting) -> Result<Self, Invalid> {

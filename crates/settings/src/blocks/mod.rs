@@ -6,6 +6,7 @@ pub(crate) mod gateway;
 pub(crate) mod home;
 pub(crate) mod http;
 pub(crate) mod identity;
+pub(crate) mod kernel;
 pub(crate) mod livekit;
 pub(crate) mod llm;
 pub(crate) mod nats;

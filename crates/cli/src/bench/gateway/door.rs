@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{Error, bench::stand::TENANT};
 
-pub(super) fn admin(secret: &str) -> Result<String, Error> {
+pub(in crate::bench) fn admin(secret: &str) -> Result<String, Error> {
     let wrong = |error: aether_proto::IdError| Error::Input(error.to_string());
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
     Ok(Keyring::new(secret).sign(&PageClaims {
@@ -18,15 +18,15 @@ pub(super) fn admin(secret: &str) -> Result<String, Error> {
     }))
 }
 
-pub(super) struct Door<'a> {
-    pub(super) client: &'a Client,
-    pub(super) gateway: &'a str,
-    pub(super) admin: String,
+pub(in crate::bench) struct Door<'a> {
+    pub(in crate::bench) client: &'a Client,
+    pub(in crate::bench) gateway: &'a str,
+    pub(in crate::bench) admin: String,
 }
 
 impl Door<'_> {
     /// A key as a program would have.
-    pub(super) async fn key(&self, person: Option<&str>) -> Result<String, Error> {
+    pub(in crate::bench) async fn key(&self, person: Option<&str>) -> Result<String, Error> {
         let mut body = json!({ "name": "benchmark", "scopes": "chat" });
         if let Some(person) = person {
             body["person"] = json!(person);

@@ -1,7 +1,7 @@
 //! What the gateway and brain add to the language model's own time. [`stand`] starts them beside a model that answers by the
 //! clock ([`ScriptedModel`]); here the questions are asked; [`report`] says what came of it.
 
-mod door;
+pub(super) mod door;
 mod report;
 
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use crate::{Context, Error, sse::Events};
 use door::Door;
 use report::{Report, Row};
 
-const TOKENS: usize = 32;
+pub(super) const TOKENS: usize = 32;
 /// How long one answer takes at least.
 const ANSWER: Duration = FIRST_TOKEN.saturating_add(TOKEN.saturating_mul(TOKENS as u32 - 1));
 
@@ -67,7 +67,7 @@ async fn measure(layout: &Layout, stack: &mut Stack, arguments: &Arguments) -> R
     let model = model.map_err(Error::io("the scripted model can't listen"))?;
     let program = |name, file| Program { name, file, environment: Vec::new() };
     let programs = [program("gateway", "aether-gateway"), program("brain", "aether-brain")];
-    let stand = stand::start(layout, stack, &model.endpoint, &programs).await?;
+    let stand = stand::start(layout, stack, &model.endpoint, &programs, false).await?;
     stand.ready().await?;
     let gateway = &stand.services[0];
     let client = Client::builder()
@@ -136,16 +136,16 @@ async fn measure(layout: &Layout, stack: &mut Stack, arguments: &Arguments) -> R
 }
 
 /// One way to ask the model.
-struct Way {
-    key: &'static str,
-    name: &'static str,
-    url: String,
-    bearer: Option<String>,
+pub(super) struct Way {
+    pub(super) key: &'static str,
+    pub(super) name: &'static str,
+    pub(super) url: String,
+    pub(super) bearer: Option<String>,
 }
 
 /// How long things took beyond what the model took.
-struct Answer {
-    first: Duration,
+pub(super) struct Answer {
+    pub(super) first: Duration,
     tokens: Vec<Duration>,
 }
 
@@ -154,7 +154,7 @@ fn words(round: u32, stream: u32) -> String {
     format!("Tell me about the river with number {round} on journey {stream}.")
 }
 
-async fn ask(client: &Client, way: &Way, epoch: Instant, words: &str) -> Result<Answer, Error> {
+pub(super) async fn ask(client: &Client, way: &Way, epoch: Instant, words: &str) -> Result<Answer, Error> {
     let failed = |what: String| Error::Input(format!("{}: {what}", way.name));
     let model = if way.bearer.is_some() { "aether" } else { "scripted" };
     let body = json!({

@@ -66,7 +66,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), E
 async fn measure(layout: &Layout, stack: &mut Stack, arguments: &Arguments) -> Result<Report, Error> {
     let model = ScriptedModel::start(Instant::now(), Answer::Words(ANSWERED)).await;
     let model = model.map_err(Error::io("the scripted model can't listen"))?;
-    let stand = stand::start(layout, stack, &model.endpoint, &programs(arguments.rooms)).await?;
+    let stand = stand::start(layout, stack, &model.endpoint, &programs(arguments.rooms), false).await?;
     let bus = Bus::connect(aether_bus::Options::new(&stand.nats, "tts")).await;
     let bus = bus.map_err(|error| Error::Input(error.to_string()))?;
     let voice = scripted_voice::start(&bus, 2 * arguments.rooms as usize).await;

@@ -1,0 +1,72 @@
+//! What all loops of the process share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aether_bus::{Bus, Context};
+use aether_proto::{InstanceId, JobId, KernelEvent, subject};
+use aether_store::{JobRow, Rooms, Store};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::Options;
+use crate::clerk::Clerk;
+
+pub(crate) struct Kernel {
+    pub options: Options,
+    pub bus: Bus,
+    pub store: Store,
+    pub rooms: Rooms,
+    pub clerk: Clerk,
+    /// Under which jobs are held.
+    pub worker: String,
+    /// Rung when something may be there to do.
+    pub bell: Notify,
+    /// Jobs that run here, and how each is stopped.
+    running: Mutex<HashMap<JobId, CancellationToken>>,
+}
+
+impl Kernel {
+    pub fn new(options: Options, bus: Bus, store: Store, rooms: Rooms, clerk: Clerk) -> Arc<Self> {
+        let worker = format!("scheduler/{}", InstanceId::generate());
+        let (bell, running) = (Notify::new(), Mutex::default());
+        Arc::new(Self { options, bus, store, rooms, clerk, worker, bell, running })
+    }
+
+    /// Of everything that is said about a job.
+    pub fn context(job: &JobRow) -> Context {
+        let context = Context::new(job.tenant.clone(), job.agent.clone());
+        match job.session {
+            Some(session) => context.with_session(session),
+            None => context,
+        }
+    }
+
+    /// A job begins here; the token fires when it is to stop.
+    pub fn begins(&self, job: JobId) -> CancellationToken {
+        let token = CancellationToken::new();
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(job, token.clone());
+        token
+    }
+
+    pub fn ended(&self, job: JobId) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&job);
+    }
+
+    pub fn stop(&self, job: JobId) {
+        if let Some(token) = self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&job) {
+            token.cancel();
+        }
+    }
+
+    pub fn running(&self) -> usize {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Rings here and at all other schedulers. One that does not hear it looks by itself soon.
+    pub fn wake_all(&self, context: &Context) {
+        self.bell.notify_waiters();
+        let (bus, context) = (self.bus.clone(), context.clone());
+        tokio::spawn(async move { bus.publish(&context, subject::JOBS_WAKE, &KernelEvent::default()).await });
+    }
+}

@@ -1,0 +1,41 @@
+//! How much is done at once, and how long what may take.
+
+use std::time::Duration;
+
+use crate::Settings;
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Jobs at once that somebody waits for.
+    pub workers_interactive: usize,
+    /// And that nobody waits for.
+    pub workers_background: usize,
+    /// A job whose worker gave no sign for so long is taken up by another.
+    pub lease: Duration,
+    /// Between two looks at what time has brought, and at what waits while nobody says that something does.
+    pub look: Duration,
+    /// How long running jobs may take after the wish to stop.
+    pub drain: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            workers_interactive: 2,
+            workers_background: 2,
+            lease: Duration::from_secs(10),
+            look: Duration::from_millis(500),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+impl From<&Settings> for Options {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            workers_interactive: settings.kernel.workers_interactive as usize,
+            workers_background: settings.kernel.workers_background as usize,
+            ..Self::default()
+        }
+    }
+}

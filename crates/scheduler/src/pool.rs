@@ -1,0 +1,131 @@
+//! Hands out work: looks what waits, takes of it in fair turns, and keeps so many workers busy.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aether_job::fairness::{self, Share, Waiting};
+use aether_proto::JobId;
+use aether_store::{Error, JobRow, WaitingJob};
+use aether_telemetry::with_causes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::kernel::Kernel;
+use crate::kind::Pool;
+use crate::worker;
+
+/// Short jobs are taken ahead, as many as are done within this time: so that asking does not take longer than doing.
+const AHEAD: Duration = Duration::from_millis(40);
+const MOST_AHEAD: usize = 64;
+/// After the database did not answer.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Works until `shutdown`; what has begun then goes on in `work`.
+pub(crate) async fn run(
+    kernel: Arc<Kernel>,
+    pool: Pool,
+    workers: usize,
+    work: TaskTracker,
+    shutdown: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(workers));
+    let mut taken: VecDeque<JobRow> = VecDeque::new();
+    let mut pace = Pace::default();
+    loop {
+        let place = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            place = Arc::clone(&places).acquire_owned() => place,
+        };
+        let Ok(place) = place else { break };
+        if taken.is_empty() {
+            // Armed before looking: what comes meanwhile rings for the next look.
+            let bell = kernel.bell.notified();
+            match take(&kernel, pool, 1 + places.available_permits() + pace.ahead(workers)).await {
+                Ok(jobs) => taken.extend(jobs),
+                Err(error) => {
+                    tracing::warn!(
+                        error = with_causes(&error),
+                        pool = pool.as_str(),
+                        "nobody can say what is to be done"
+                    );
+                    let _ = timeout(PAUSE, shutdown.cancelled()).await;
+                }
+            }
+            if taken.is_empty() {
+                drop(place);
+                tokio::select! {
+                    () = shutdown.cancelled() => break,
+                    _ = timeout(kernel.options.look, bell) => {}
+                }
+                continue;
+            }
+        }
+        if let Some(job) = taken.pop_front() {
+            pace.begins();
+            begin(&kernel, job, place, &work);
+        }
+    }
+    // What was taken and not begun goes back to whoever comes.
+    for job in taken {
+        worker::give_back(&kernel, &job).await;
+    }
+}
+
+fn begin(kernel: &Arc<Kernel>, job: JobRow, place: OwnedSemaphorePermit, work: &TaskTracker) {
+    let kernel = Arc::clone(kernel);
+    work.spawn(async move { worker::work(&kernel, job, place).await });
+}
+
+async fn take(kernel: &Kernel, pool: Pool, wanted: usize) -> Result<Vec<JobRow>, Error> {
+    let waiting = kernel.store.waiting_jobs(pool.as_str(), u32::try_from(wanted).unwrap_or(u32::MAX)).await?;
+    if waiting.is_empty() {
+        return Ok(Vec::new());
+    }
+    let chosen = choose(waiting, wanted);
+    let claimed = kernel.store.claim_jobs(&chosen, &kernel.worker, kernel.options.lease).await?;
+    for job in &claimed {
+        worker::tell(kernel, job, &job.state, job.attempt, "").await;
+    }
+    Ok(claimed)
+}
+
+/// The first `wanted` in fair turns between tenants.
+fn choose(waiting: Vec<WaitingJob>, wanted: usize) -> Vec<(String, JobId)> {
+    let mut tenants: BTreeMap<String, Share<(String, JobId)>> = BTreeMap::new();
+    for WaitingJob { tenant, job, start_by, running } in waiting {
+        let share =
+            tenants.entry(tenant.clone()).or_insert_with(|| Share::new(u64::try_from(running).unwrap_or_default()));
+        let start_by_unix_ms = i64::try_from(start_by.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX);
+        share.waiting.push_back(Waiting { job: (tenant, job), start_by_unix_ms });
+    }
+    let mut shares: Vec<_> = tenants.into_values().collect();
+    std::iter::from_fn(|| fairness::take(&mut shares)).take(wanted).collect()
+}
+
+/// How fast jobs have been done lately.
+#[derive(Debug, Default)]
+struct Pace {
+    last: Option<Instant>,
+    /// Between the beginnings of two jobs, smoothed.
+    between: Option<Duration>,
+}
+
+impl Pace {
+    fn begins(&mut self) {
+        let now = Instant::now();
+        if let Some(last) = self.last.replace(now) {
+            let between = now - last;
+            self.between = Some(self.between.map_or(between, |before| (before * 7 + between) / 8));
+        }
+    }
+
+    fn ahead(&self, workers: usize) -> usize {
+        let Some(between) = self.between else { return 0 };
+        let within = AHEAD.as_micros() / between.as_micros().max(1);
+        usize::try_from(within).unwrap_or(usize::MAX).min(MOST_AHEAD).saturating_sub(workers)
+    }
+}
