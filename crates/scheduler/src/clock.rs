@@ -24,6 +24,8 @@ const GRACE: Duration = Duration::from_secs(60);
 /// Between two looks at how much there is to do.
 const COUNT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(4);
+/// What somebody waits for and has been due for so long is late.
+const LATE: Duration = Duration::from_secs(60);
 
 /// Keeps this process's jobs its own.
 pub(crate) async fn renew(kernel: &Kernel) -> Infallible {
@@ -151,7 +153,7 @@ fn from_unix_ms(unix_ms: i64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000).ok()
 }
 
-/// Shows how much there is to do and how long it has waited, on `/metrics` and, where it waits too long, on `/health`.
+/// Shows how much there is to do and how long it has waited, on `/health` and `/metrics`.
 pub(crate) async fn count(kernel: &Kernel, health: &PartHealth) -> Infallible {
     loop {
         metrics::gauge!(metric::JOBS_RUNNING).set(kernel.running() as f64);
@@ -164,7 +166,7 @@ pub(crate) async fn count(kernel: &Kernel, health: &PartHealth) -> Infallible {
 }
 
 fn show(queues: &[JobQueue], running: usize, health: &PartHealth) {
-    let mut waiting = String::new();
+    let mut waiting = Vec::new();
     let mut is_late = false;
     for pool in ["interactive", "background"] {
         for state in State::ALL.into_iter().filter(|state| !state.is_final()) {
@@ -180,20 +182,14 @@ fn show(queues: &[JobQueue], running: usize, health: &PartHealth) {
                 is_late |= pool == "interactive" && age > LATE.as_secs_f64();
             }
             if jobs > 0 {
-                waiting.push_str(&format!(
-                    "{}{jobs} {pool} {}",
-                    if waiting.is_empty() { "" } else { ", " },
-                    state.as_str()
-                ));
+                waiting.push(format!("{jobs} {pool} {state}"));
             }
         }
     }
+    let waiting = if waiting.is_empty() { "nothing waits".to_owned() } else { waiting.join(", ") };
     if is_late {
         health.degraded(format_args!("jobs that people wait for are late: {waiting}; {running} are being done here"));
     } else {
-        health.up();
+        health.busy(format_args!("{waiting}; {running} are being done here"));
     }
 }
-
-/// What somebody waits for and has been due for so long is late.
-const LATE: Duration = Duration::from_secs(60);

@@ -33,7 +33,7 @@ pub struct Part {
     /// Without it the process is not ready.
     pub required: bool,
     pub state: State,
-    /// For a person: what is missing and what to do. Empty while up.
+    /// For a person: what is missing and what to do. While up what it is doing, or nothing.
     pub detail: String,
 }
 
@@ -123,6 +123,11 @@ impl PartHealth {
         self.set(State::Up, "");
     }
 
+    /// Up, and what it is doing: only shown, not logged.
+    pub fn busy(&self, doing: impl Display) {
+        self.set(State::Up, doing);
+    }
+
     /// Not there yet, and why.
     pub fn waiting(&self, why: impl Display) {
         self.set(State::Waiting, why);
@@ -142,7 +147,7 @@ impl PartHealth {
         let detail = detail.to_string();
         let changed = self.parts.send_if_modified(|parts| {
             let Some(part) = parts.iter_mut().find(|part| *part.name == *self.name) else { return false };
-            let changed = part.state != state || part.detail != detail;
+            let changed = part.state != state || (state != State::Up && part.detail != detail);
             part.state = state;
             part.detail.clone_from(&detail);
             changed
