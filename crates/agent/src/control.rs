@@ -183,3 +183,20 @@ fn checked(text: &str) -> Result<String, Error> {
     }
     Ok(text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_announced_is_announced_once() {
+        let announced = Announced::default();
+        assert!(announced.begin("one") && !announced.clone().begin("one") && announced.begin("two"));
+        announced.forget("one");
+        assert!(announced.begin("one"), "it was not taken, so it may be tried again");
+        for number in 0..MOST_ANNOUNCED {
+            assert!(announced.begin(&format!("later {number}")));
+        }
+        assert!(announced.begin("two"), "only so many are remembered");
+    }
+}

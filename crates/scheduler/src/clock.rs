@@ -46,7 +46,6 @@ pub(crate) async fn look(kernel: &Kernel, health: &PartHealth) -> Infallible {
     let mut lost_from = Instant::now();
     loop {
         let looked = timeout(ANSWER, async {
-            kernel.store.ready().await?;
             let mut jobs = kernel.store.overdue_jobs(MOST).await?;
             if Instant::now() < lost_from {
                 jobs.retain(|job| job.state.parse().is_ok_and(|state: State| !state.is_held()));

@@ -1,16 +1,18 @@
 //! What all loops of the process share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aether_bus::{Bus, Context};
-use aether_proto::{InstanceId, JobId, KernelEvent, subject};
-use aether_store::{JobRow, Rooms, Store};
+use aether_proto::{AgentId, InstanceId, JobId, KernelEvent, TenantId, subject};
+use aether_store::{Error, JobRow, NewSchedule, Rooms, Store, Submitted};
+use aether_telemetry::with_causes;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::Options;
 use crate::clerk::Clerk;
+use crate::kind::retention;
 
 pub(crate) struct Kernel {
     pub options: Options,
@@ -22,6 +24,8 @@ pub(crate) struct Kernel {
     pub worker: String,
     /// Rung when something may be there to do.
     pub bell: Notify,
+    /// Whose jobs are known to be forgotten some day.
+    planned: Mutex<HashSet<(TenantId, AgentId)>>,
     /// Jobs that run here, and how each is stopped.
     running: Mutex<HashMap<JobId, CancellationToken>>,
 }
@@ -29,8 +33,8 @@ pub(crate) struct Kernel {
 impl Kernel {
     pub fn new(options: Options, bus: Bus, store: Store, rooms: Rooms, clerk: Clerk) -> Arc<Self> {
         let worker = format!("scheduler/{}", InstanceId::generate());
-        let (bell, running) = (Notify::new(), Mutex::default());
-        Arc::new(Self { options, bus, store, rooms, clerk, worker, bell, running })
+        let (bell, planned, running) = (Notify::new(), Mutex::default(), Mutex::default());
+        Arc::new(Self { options, bus, store, rooms, clerk, worker, bell, planned, running })
     }
 
     /// Of everything that is said about a job.
@@ -39,6 +43,26 @@ impl Kernel {
         match job.session {
             Some(session) => context.with_session(session),
             None => context,
+        }
+    }
+
+    pub async fn keep(&self, context: &Context, schedule: &NewSchedule) -> Result<Submitted, Error> {
+        let mut transaction = self.store.tenant(&context.tenant).await?;
+        let submitted = transaction.insert_schedule(schedule).await?;
+        transaction.commit().await?;
+        Ok(submitted)
+    }
+
+    /// Makes sure, once, that the jobs of this tenant's agent are forgotten some day.
+    pub async fn plan_retention(&self, context: &Context) {
+        let whose = (context.tenant.clone(), context.agent.clone());
+        if self.planned.lock().unwrap_or_else(PoisonError::into_inner).contains(&whose) {
+            return;
+        }
+        let Some(schedule) = retention::plan(context) else { return };
+        match self.keep(context, &schedule).await {
+            Ok(_) => drop(self.planned.lock().unwrap_or_else(PoisonError::into_inner).insert(whose)),
+            Err(error) => tracing::warn!(error = with_causes(&error), "when jobs are forgotten is not planned yet"),
         }
     }
 

@@ -14,6 +14,8 @@ pub struct Options {
     pub lease: Duration,
     /// Between two looks at what time has brought, and at what waits while nobody says that something does.
     pub look: Duration,
+    /// Jobs that ended so long ago are forgotten.
+    pub kept: Duration,
     /// How long running jobs may take after the wish to stop.
     pub drain: Duration,
 }
@@ -25,6 +27,7 @@ impl Default for Options {
             workers_background: 2,
             lease: Duration::from_secs(10),
             look: Duration::from_millis(500),
+            kept: Duration::from_secs(30 * 24 * 3600),
             drain: Duration::from_secs(10),
         }
     }
@@ -35,6 +38,7 @@ impl From<&Settings> for Options {
         Self {
             workers_interactive: settings.kernel.workers_interactive as usize,
             workers_background: settings.kernel.workers_background as usize,
+            kept: settings.kernel.jobs_kept,
             ..Self::default()
         }
     }

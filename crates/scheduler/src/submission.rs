@@ -25,10 +25,7 @@ pub(crate) async fn submit(kernel: &Kernel, context: Context, request: KernelReq
     let submitted = match &request.recurrence {
         Some(recurrence) => {
             let schedule = wanted.schedule(&context, recurrence, OffsetDateTime::now_utc())?;
-            let mut transaction = kernel.store.tenant(&context.tenant).await.map_err(|error| failed(&error))?;
-            let submitted = transaction.insert_schedule(&schedule).await.map_err(|error| failed(&error))?;
-            transaction.commit().await.map_err(|error| failed(&error))?;
-            submitted
+            kernel.keep(&context, &schedule).await.map_err(|error| failed(&error))?
         }
         None => {
             let job = wanted.job(&context);
@@ -37,6 +34,7 @@ pub(crate) async fn submit(kernel: &Kernel, context: Context, request: KernelReq
             submitted
         }
     };
+    kernel.plan_retention(&context).await;
     let state = aether_proto::JobState::from_str_name(&submitted.state).unwrap_or_default();
     Ok(KernelReply { job_id: submitted.job.to_string(), state: state.into(), existed: submitted.existed })
 }
@@ -63,7 +61,7 @@ pub(crate) fn admitted() -> Vec<&'static str> {
     [State::Pending, State::Scheduled].map(State::as_str).to_vec()
 }
 
-fn invalid(reason: impl std::fmt::Display) -> Error {
+pub(crate) fn invalid(reason: impl std::fmt::Display) -> Error {
     ErrorCode::InvalidArgument.error(reason)
 }
 

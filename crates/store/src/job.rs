@@ -391,6 +391,24 @@ impl TenantTransaction {
         Ok(())
     }
 
+    /// Deletes jobs that ended longer ago than `kept`, at most so many at once; how many they were.
+    pub async fn forget_ended_jobs(&mut self, agent: &AgentId, kept: Duration, most: u32) -> Result<u64, Error> {
+        // What they went through goes with them: see the foreign key.
+        let deleted = sqlx::query!(
+            "DELETE FROM jobs.jobs
+             WHERE job_id IN (SELECT job_id FROM jobs.jobs
+                              WHERE agent_id = $1 AND state IN ('COMMITTED', 'ROLLED_BACK')
+                                    AND updated_at < now() - make_interval(secs => $2)
+                              LIMIT $3)",
+            agent.as_str(),
+            kept.as_secs_f64(),
+            i64::from(most),
+        )
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(deleted.rows_affected())
+    }
+
     /// A job of this agent; with `person` only if it is theirs.
     pub async fn job(
         &mut self,

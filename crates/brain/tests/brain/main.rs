@@ -8,4 +8,5 @@ mod conversation;
 mod failing_models;
 mod guesses;
 mod house;
+mod reminders;
 mod tools;

@@ -165,7 +165,8 @@ async fn with_all_tools_offered_calls_and_results_are_messages_and_the_rounds_ar
     let told = say_slowly(&house, "Shall I go to bed?").await;
     assert_eq!((told.text.as_str(), told.done.unwrap().finish_reason.as_str()), ("It is late.", "stop"));
     let [first, second] = &questions(&llm)[..] else { panic!("{:?}", llm.requests()) };
-    assert_eq!(names(first), ["current_time", "recall", "remember", "forget"]);
+    let reminders = ["set_reminder", "list_reminders", "cancel_reminder"];
+    assert_eq!(names(first), [["current_time", "recall", "remember", "forget"].as_slice(), &reminders].concat());
     let messages = second["messages"].as_array().unwrap();
     let [.., asked, returned] = messages.as_slice() else { panic!("{second}") };
     assert_eq!(asked["tool_calls"][0]["function"]["name"], "current_time");

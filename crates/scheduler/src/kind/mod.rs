@@ -2,6 +2,7 @@
 
 mod nothing;
 mod reminder;
+pub(crate) mod retention;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use serde_json::Value;
 use crate::kernel::Kernel;
 
 /// All there are.
-const ALL: [&dyn Kind; 2] = [&reminder::Reminder, &nothing::Nothing];
+const ALL: [&dyn Kind; 3] = [&reminder::Reminder, &retention::Retention, &nothing::Nothing];
 
 /// Who waits for a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aether_bus::Error;
 use aether_job::Priority;
-use aether_proto::{Announce, ErrorCode, PersonId, RoomControl, RoomControlReply, RoomName, room_control, subject};
+use aether_proto::{Announce, PersonId, RoomControl, RoomControlReply, RoomName, room_control, subject};
 use aether_store::{JobRow, RoomsError};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -15,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Kind, Outcome, Pool};
 use crate::kernel::Kernel;
 
-/// Until it is looked again for somebody who is in no room.
+/// Until it is looked again for somebody who is in no room, or whose room can't be found out.
 const UNTIL_THERE: Duration = Duration::from_secs(5);
 const LONGEST: usize = 500;
 /// Within it the agent in the room takes what is to be said, or does not.
@@ -81,7 +80,10 @@ fn read(payload: &Value) -> Result<Payload, String> {
 async fn remind(kernel: &Arc<Kernel>, job: &JobRow, person: &PersonId, about: &str) -> Outcome {
     let rooms = match rooms_of(kernel, job, person).await {
         Ok(rooms) => rooms,
-        Err(error) => return Outcome::Failed(format!("nobody can say who is in which room: {error}")),
+        Err(error) => {
+            tracing::warn!(%error, job = %job.job, "nobody can say who is in which room, so a reminder waits");
+            return Outcome::NotNow(UNTIL_THERE);
+        }
     };
     let text = format!("Here is your reminder: {}.", about.trim().trim_end_matches(['.', '!']));
     for room in rooms {
@@ -92,10 +94,8 @@ async fn remind(kernel: &Arc<Kernel>, job: &JobRow, person: &PersonId, about: &s
         let asked = kernel.bus.request(&context, &subject::room_control(&job.tenant, &room), &wish).await;
         match asked.map(|RoomControlReply { .. }| ()) {
             Ok(()) => return Outcome::Done(json!({ "told_in": room })),
-            // The agent or the person has just gone.
-            Err(Error::NoWorker { .. }) => {}
-            Err(error) if [ErrorCode::NotFound, ErrorCode::Unavailable].contains(&error.code()) => {}
-            Err(error) => return Outcome::Failed(error.to_string()),
+            // The agent or the person has just gone, or it has too much to say already. That is no failure of the reminder.
+            Err(error) => tracing::debug!(%error, %room, job = %job.job, "a reminder was not taken in a room"),
         }
     }
     Outcome::NotNow(UNTIL_THERE)

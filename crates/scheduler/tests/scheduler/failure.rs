@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aether_proto::{ErrorCode, JobAction, JobId, KernelRequest, PersonId};
-use aether_store::NewJob;
+use aether_store::{JobChange, NewJob};
 use aether_testkit as testkit;
 
 use crate::house::{House, id, nothing};
@@ -75,7 +75,7 @@ async fn a_job_whose_worker_died_is_done_by_another_once() {
     );
     assert_eq!((house.job(job).await.attempt, house.job(job).await.failures), (2, 1));
     // The dead one comes back with its result: it changes nothing.
-    let late = aether_store::JobChange {
+    let late = JobChange {
         job,
         from: "EXECUTING".to_owned(),
         from_attempt: 1,
@@ -92,6 +92,33 @@ async fn a_job_whose_worker_died_is_done_by_another_once() {
     transaction.commit().await.unwrap();
     assert_eq!(house.states(job).await, states);
     scheduler.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_want_to_wait_for_the_next_try_need_not() {
+    let house = House::build().await;
+    let idle = house.scheduler_with(|options| options.look = Duration::from_secs(600)).await;
+    let job = id(&house.submit(KernelRequest { due_unix_ms: 4_000_000_000_000, ..nothing() }).await.unwrap());
+    let key = [(house.context.tenant.to_string(), job)];
+    house.store.claim_jobs(&key, "somebody who fails", Duration::from_secs(60)).await.unwrap();
+    let failed = JobChange {
+        job,
+        from: "EXECUTING".to_owned(),
+        from_attempt: 1,
+        states: vec!["FAILED", "RETRYING"],
+        attempt: 1,
+        failures: 1,
+        due_in: Some(Duration::from_secs(3_600)),
+        forgets_deadline: false,
+        reason: "the weather".to_owned(),
+        result: None,
+    };
+    let mut transaction = house.store.tenant(&house.context.tenant).await.unwrap();
+    assert_eq!(transaction.change_jobs(&[failed]).await.unwrap(), [job]);
+    transaction.commit().await.unwrap();
+    assert_eq!(house.control(job, JobAction::Retry).await.unwrap(), 1);
+    house.until(job, "COMMITTED").await;
+    idle.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,6 +66,21 @@ async fn somebody_in_a_room_is_told_there_and_in_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn while_nobody_can_say_who_is_where_a_reminder_waits() {
+    let house = House::build().await;
+    let scheduler = house.scheduler().await;
+    let kitchen = agent_with(&house, "kitchen", "ada").await;
+    house.redis.freeze();
+    let job = id(&house.submit(reminder()).await.unwrap());
+    aether_testkit::eventually("it was tried", 20, || async { house.states(job).await.len() >= 4 }).await;
+    assert_eq!((house.job(job).await.state.as_str(), house.job(job).await.failures), ("SCHEDULED", 0));
+    house.redis.thaw();
+    house.until(job, "COMMITTED").await;
+    assert_eq!(kitchen.told.lock().unwrap().len(), 1);
+    scheduler.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn somebody_who_is_nowhere_is_told_when_they_come() {
     let house = House::build().await;
     let scheduler = house.scheduler().await;

@@ -93,3 +93,23 @@ async fn a_plan_is_taken_checked_and_ended() {
     }
     scheduler.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ended_long_ago_is_forgotten_and_what_has_not_ended_is_not() {
+    let house = House::build().await;
+    let scheduler = house.scheduler_with(|options| options.kept = Duration::ZERO).await;
+    let later = KernelRequest { due_unix_ms: 4_000_000_000_000, ..nothing() };
+    let (ended, waiting) = (id(&house.submit(nothing()).await.unwrap()), id(&house.submit(later).await.unwrap()));
+    house.until(ended, "COMMITTED").await;
+    let mut transaction = house.store.tenant(&house.context.tenant).await.unwrap();
+    let planned = transaction.schedules(&house.context.agent, None, Some("retention"), 10).await.unwrap();
+    assert_eq!(planned.len(), 1, "from the first job on");
+    drop(transaction);
+    let sweep = id(&house.submit(KernelRequest { kind: "retention".to_owned(), ..nothing() }).await.unwrap());
+    house.until(sweep, "COMMITTED").await;
+    let left: Vec<_> = house.jobs(&house.context.tenant).await.into_iter().map(|job| job.job).collect();
+    assert_eq!(left.len(), 2);
+    assert!(left.contains(&sweep) && left.contains(&waiting));
+    assert_eq!(house.job(sweep).await.result.unwrap()["forgotten"], 1);
+    scheduler.stop().await;
+}

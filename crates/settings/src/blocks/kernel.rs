@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use crate::{Invalid, Loader, Setting, Shown, value};
 
-pub(crate) const SETTINGS: &[&Setting] = &[&INTERACTIVE, &BACKGROUND];
+pub(crate) const SETTINGS: &[&Setting] = &[&INTERACTIVE, &BACKGROUND, &KEPT];
 
 const INTERACTIVE: Setting = Setting {
     key: "kernel.workers_interactive",
@@ -17,17 +19,31 @@ const BACKGROUND: Setting = Setting {
     about: "jobs that nobody waits for, done at the same time by one scheduler process",
 };
 
-/// How many jobs the scheduler does at once.
+const KEPT: Setting = Setting {
+    key: "kernel.jobs_kept_days",
+    env: &["AETHER_JOBS_KEPT_DAYS"],
+    default: Some("30"),
+    shown: Shown::All,
+    about: "days after which jobs that have ended are forgotten",
+};
+
+/// How many jobs the scheduler does at once, and how long it keeps those that have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KernelSettings {
     pub workers_interactive: u32,
     pub workers_background: u32,
+    pub jobs_kept: Duration,
 }
 
 impl KernelSettings {
     pub fn read(loader: &mut Loader<'_>) -> Result<Self, Invalid> {
         let interactive = loader.required(&INTERACTIVE, |text| value::integer(text, 1..=256));
         let background = loader.required(&BACKGROUND, |text| value::integer(text, 1..=256));
-        Ok(Self { workers_interactive: interactive?, workers_background: background? })
+        let kept = loader.required(&KEPT, |text| value::integer(text, 1..=36_500));
+        Ok(Self {
+            workers_interactive: interactive?,
+            workers_background: background?,
+            jobs_kept: Duration::from_secs(u64::from(kept?) * 24 * 3600),
+        })
     }
 }

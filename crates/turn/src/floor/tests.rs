@@ -389,6 +389,12 @@ fn what_waits_for_the_floor() {
         ),
         ("nor over a person", vec![began.clone(), announce("hi")], vec![], Listening),
         (
+            "and not at all where too much waits",
+            with(vec![announce("hi"); MOST_WAITING + 1]),
+            vec![Effect::Busy],
+            Speaking,
+        ),
+        (
             "nor before it is known what they said",
             vec![began.clone(), announce("hi"), ended.clone()],
             vec![],
