@@ -101,9 +101,13 @@ async fn nobody_is_kept_waiting_by_who_asks_for_much() {
     let house = House::build().await;
     let (many, few) = (house.tenant("acme"), house.tenant("globex"));
     let first = house.scheduler_with(|options| options.workers_background = 1).await;
-    let asked = (0..400).map(|_| house.submit_as(&many, nothing()));
+    // None is begun before all are there.
+    let due = time::OffsetDateTime::now_utc() + std::time::Duration::from_secs(6);
+    let due_unix_ms = i64::try_from(due.unix_timestamp_nanos() / 1_000_000).unwrap();
+    let later = KernelRequest { due_unix_ms, ..nothing() };
+    let asked = (0..400).map(|_| house.submit_as(&many, later.clone()));
     futures::future::join_all(asked).await;
-    let late: Vec<_> = futures::future::join_all((0..3).map(|_| house.submit_as(&few, nothing()))).await;
+    let late: Vec<_> = futures::future::join_all((0..3).map(|_| house.submit_as(&few, later.clone()))).await;
     assert!(late.iter().all(Result::is_ok));
     for context in [&many, &few] {
         testkit::eventually("all are done", 30, || async {

@@ -24,7 +24,7 @@ async fn what_the_language_model_makes_of_the_words_decides_how_long_is_waited()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_still_being_made_keeps_the_silence_from_being_the_end() {
-    for (is_slow, held_ms) in [(false, 0..1_000), (true, 1_400..5_000)] {
+    for (is_slow, held_ms) in [(false, 0..1_400), (true, 1_400..5_000)] {
         let scene = Scene::open().await;
         if is_slow {
             scene.brain.is_slow();
