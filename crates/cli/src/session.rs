@@ -234,7 +234,7 @@ impl Turn {
 }
 
 /// `2026-11-21T08:03:11.123Z` → `2026-11-21 08:03:11`.
-fn second(time: &str) -> String {
+pub(crate) fn second(time: &str) -> String {
     time.get(..19).unwrap_or(time).replace('T', " ")
 }
 

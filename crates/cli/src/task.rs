@@ -9,6 +9,7 @@ use crate::{
     Context, Error,
     api::{self, Api, List},
     print,
+    session::second,
 };
 
 /// Between two looks at a task that is followed.
@@ -128,7 +129,7 @@ pub async fn run(context: &Context, action: Action) -> Result<(), Error> {
             if json {
                 return print::line(&task.to_string());
             }
-            let task = read(task)?;
+            let task: Task = understood(task)?;
             print::line(&line(&task))?;
             task.steps.iter().try_for_each(|step| print::line(&step_line(step)))
         }
@@ -206,7 +207,7 @@ fn step_line(step: &Step) -> String {
 async fn follow(api: &Api, id: &str, json: bool) -> Result<(), Error> {
     let mut shown = 0;
     loop {
-        let task = read(fetch(api, id).await?)?;
+        let task: Task = understood(fetch(api, id).await?)?;
         for step in task.steps.iter().skip(shown) {
             if json {
                 let step =
@@ -260,15 +261,6 @@ fn unknown(id: &str) -> Error {
     Error::Input(format!("there is no task {id}: `aether task list` shows them"))
 }
 
-fn read(task: Value) -> Result<Task, Error> {
-    understood(task)
-}
-
 fn understood<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Error> {
     Ok(serde_json::from_value(value).map_err(|error| api::Error::Unexpected(error.to_string()))?)
-}
-
-/// `2026-11-21T08:03:11.123Z` → `2026-11-21 08:03:11`.
-fn second(time: &str) -> String {
-    time.get(..19).unwrap_or(time).replace('T', " ")
 }

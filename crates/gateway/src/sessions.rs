@@ -24,18 +24,7 @@ pub(crate) async fn list(
     caller: Caller,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Json<Value>, Problem> {
-    let limit = match query.get("limit") {
-        None => USUAL,
-        Some(text) => text.parse().ok().filter(|limit| (1..=MOST).contains(limit)).ok_or_else(|| {
-            Problem::field("limit", format_args!("`limit` must be a whole number between 1 and {MOST}"))
-        })?,
-    };
-    let before = match query.get("before") {
-        None => None,
-        Some(text) => Some(OffsetDateTime::parse(text, &Rfc3339).map_err(|_| {
-            Problem::field("before", "`before` must be a time such as 2026-01-31T12:00:00Z, with its `+` escaped")
-        })?),
-    };
+    let (limit, before) = page_of(&query)?;
     let mut transaction = app.store.tenant(&caller.tenant).await?;
     let query =
         SessionQuery { agent: &caller.agent, person: caller.person.as_ref(), before, limit: limit.saturating_add(1) };
@@ -57,6 +46,23 @@ pub(crate) async fn list(
         })
         .collect();
     Ok(Json(json!({ "data": data, "has_more": has_more })))
+}
+
+/// How many a caller wants, and only from before when.
+pub(crate) fn page_of(query: &HashMap<String, String>) -> Result<(u32, Option<OffsetDateTime>), Problem> {
+    let limit = match query.get("limit") {
+        None => USUAL,
+        Some(text) => text.parse().ok().filter(|limit| (1..=MOST).contains(limit)).ok_or_else(|| {
+            Problem::field("limit", format_args!("`limit` must be a whole number between 1 and {MOST}"))
+        })?,
+    };
+    let before = match query.get("before") {
+        None => None,
+        Some(text) => Some(OffsetDateTime::parse(text, &Rfc3339).map_err(|_| {
+            Problem::field("before", "`before` must be a time such as 2026-01-31T12:00:00Z, with its `+` escaped")
+        })?),
+    };
+    Ok((limit, before))
 }
 
 /// `GET /v1/sessions/{id}`

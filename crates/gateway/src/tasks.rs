@@ -11,16 +11,14 @@ use aether_store::{JobQuery, JobRow};
 use axum::Json;
 use axum::extract::{Query, State};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::access::Caller;
 use crate::app::App;
 use crate::fields::{Body, Segment};
 use crate::problem::Problem;
-use crate::sessions::rfc3339;
+use crate::sessions::{page_of, rfc3339};
 
-const USUAL: u32 = 20;
+/// Schedules that are listed.
 const MOST: u32 = 100;
 /// Within it the scheduler has written down what was wished.
 const CONTROL: Duration = Duration::from_secs(5);
@@ -31,18 +29,7 @@ pub(crate) async fn list(
     caller: Caller,
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Json<Value>, Problem> {
-    let limit = match query.get("limit") {
-        None => USUAL,
-        Some(text) => text.parse().ok().filter(|limit| (1..=MOST).contains(limit)).ok_or_else(|| {
-            Problem::field("limit", format_args!("`limit` must be a whole number between 1 and {MOST}"))
-        })?,
-    };
-    let before = match query.get("before") {
-        None => None,
-        Some(text) => Some(OffsetDateTime::parse(text, &Rfc3339).map_err(|_| {
-            Problem::field("before", "`before` must be a time such as 2026-01-31T12:00:00Z, with its `+` escaped")
-        })?),
-    };
+    let (limit, before) = page_of(&query)?;
     let states = match query.get("state") {
         None => Vec::new(),
         Some(text) => text.split(',').map(|text| state(text.trim())).collect::<Result<_, _>>()?,

@@ -10,6 +10,8 @@ use aether_store::{JobChange, NewJob, Store, Submitted};
 use aether_telemetry::with_causes;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::submission::failed;
+
 /// What may wait to be written before it is said that there is too much.
 const ROOM: usize = 2048;
 /// Written in one transaction.
@@ -133,10 +135,6 @@ where
             outcome => return outcome,
         }
     }
-}
-
-fn failed(error: &aether_store::Error) -> Error {
-    error.code().error(with_causes(error))
 }
 
 fn tell<R>(reply: Reply<R>, result: Result<R, Error>) {

@@ -144,11 +144,11 @@ async fn run_schedule(kernel: &Kernel, schedule: &ScheduleRow) -> Result<(), Err
     Ok(())
 }
 
-fn unix_ms(at: OffsetDateTime) -> i64 {
+pub(crate) fn unix_ms(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
-fn from_unix_ms(unix_ms: i64) -> Option<OffsetDateTime> {
+pub(crate) fn from_unix_ms(unix_ms: i64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000).ok()
 }
 

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clock::unix_ms;
 use crate::kernel::Kernel;
 use crate::kind::Pool;
 use crate::worker;
@@ -99,8 +100,7 @@ fn choose(waiting: Vec<WaitingJob>, wanted: usize) -> Vec<(String, JobId)> {
     for WaitingJob { tenant, job, start_by, running } in waiting {
         let share =
             tenants.entry(tenant.clone()).or_insert_with(|| Share::new(u64::try_from(running).unwrap_or_default()));
-        let start_by_unix_ms = i64::try_from(start_by.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX);
-        share.waiting.push_back(Waiting { job: (tenant, job), start_by_unix_ms });
+        share.waiting.push_back(Waiting { job: (tenant, job), start_by_unix_ms: unix_ms(start_by) });
     }
     let mut shares: Vec<_> = tenants.into_values().collect();
     std::iter::from_fn(|| fairness::take(&mut shares)).take(wanted).collect()

@@ -10,6 +10,7 @@ use aether_store::{NewJob, NewSchedule};
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use crate::clock::from_unix_ms;
 use crate::kernel::Kernel;
 use crate::kind::{self, Kind};
 use crate::recurrence::Recurring;
@@ -169,8 +170,7 @@ fn read_time(name: &str, unix_ms: i64) -> Result<Option<OffsetDateTime>, Error> 
     if unix_ms == 0 {
         return Ok(None);
     }
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000)
-        .ok()
+    from_unix_ms(unix_ms)
         .filter(|at| unix_ms > 0 && at.year() < LATEST_YEAR)
         .map(Some)
         .ok_or_else(|| invalid(format_args!("`{name}` is no time in milliseconds since 1970")))

@@ -13,6 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::unix_ms;
 use crate::kernel::Kernel;
 use crate::kind::{self, Kind, Outcome};
 
@@ -158,7 +159,7 @@ pub(crate) async fn tell(kernel: &Kernel, job: &JobRow, state: &str, attempt: i3
         state: aether_proto::JobState::from_str_name(state).unwrap_or_default().into(),
         attempt: u32::try_from(attempt).unwrap_or_default(),
         reason: reason.to_owned(),
-        at_unix_ms: i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
+        at_unix_ms: unix_ms(OffsetDateTime::now_utc()),
     };
     let _ = kernel.bus.publish(&Kernel::context(job), &subject::job_events(job.job), &event).await;
 }

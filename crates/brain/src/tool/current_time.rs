@@ -3,10 +3,10 @@
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Zoned;
-use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::{Outcome, Surroundings, Tool};
+use crate::jobs::now;
 
 pub struct CurrentTime;
 
@@ -70,8 +70,7 @@ impl Tool for CurrentTime {
     }
 
     fn run<'a>(&'a self, _around: Surroundings<'a>, _arguments: &'a Value) -> BoxFuture<'a, Outcome> {
-        // The machine's zone as it is now: it may have been changed since the start.
-        let now = Zoned::now().with_time_zone(TimeZone::system());
+        let now = now();
         let text = sentence(&now);
         let summary = now.strftime("%A, %-d %B %Y, %H:%M (UTC%:z)").to_string();
         async move { Outcome::found(text, summary) }.boxed()

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tracing::debug;
 
 use super::super::{Outcome, Surroundings, Tool, one_text, text_of};
-use super::told;
+use super::{still_to_come, told};
 use crate::jobs::Reminder;
 
 /// Words that say nothing about which reminder is meant.
@@ -64,15 +64,9 @@ impl Tool for CancelReminder {
     fn run<'a>(&'a self, around: Surroundings<'a>, arguments: &'a Value) -> BoxFuture<'a, Outcome> {
         let wish = text_of(arguments, "wish");
         async move {
-            let Some(person) = &around.opening.person else {
-                return Outcome::failed("nobody in particular asks", "I don't know who you are.");
-            };
-            let reminders = match around.jobs.reminders(around.opening, person).await {
-                Ok(reminders) => reminders,
-                Err(error) => {
-                    debug!(%error, "reminders could not be looked up");
-                    return Outcome::failed("the database is away", self.apology());
-                }
+            let (person, reminders) = match still_to_come(around, self.apology()).await {
+                Ok(found) => found,
+                Err(outcome) => return outcome,
             };
             let meant = match meant(wish, &reminders) {
                 Meant::These(reminders) => reminders,

@@ -3,10 +3,9 @@
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use tracing::debug;
 
 use super::super::{Outcome, Surroundings, Tool};
-use super::told;
+use super::{still_to_come, told};
 
 /// More are too many to listen to.
 const MOST_TOLD: usize = 5;
@@ -59,15 +58,9 @@ impl Tool for ListReminders {
 
     fn run<'a>(&'a self, around: Surroundings<'a>, _arguments: &'a Value) -> BoxFuture<'a, Outcome> {
         async move {
-            let Some(person) = &around.opening.person else {
-                return Outcome::failed("nobody in particular asks", "I don't know who you are.");
-            };
-            let reminders = match around.jobs.reminders(around.opening, person).await {
-                Ok(reminders) => reminders,
-                Err(error) => {
-                    debug!(%error, "reminders could not be looked up");
-                    return Outcome::failed("the database is away", self.apology());
-                }
+            let reminders = match still_to_come(around, self.apology()).await {
+                Ok((_, reminders)) => reminders,
+                Err(outcome) => return outcome,
             };
             let all: Vec<_> = reminders.iter().map(told).collect();
             let answer = match all.as_slice() {
