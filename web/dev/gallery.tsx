@@ -4,6 +4,7 @@ import { createRoot } from "react-dom/client";
 
 import type { ClientEvent, TurnMetrics } from "../src/conversation/client-event";
 import { next, NOTHING_SAID, slowest, type Conversation } from "../src/conversation/conversation";
+import { BellButton } from "../src/inbox/bell-button";
 import { RoomView, type Notice } from "../src/room/room-view";
 import type { AgentState } from "../src/room/use-presence";
 import "../src/style/index.css";
@@ -115,6 +116,7 @@ if (page) {
       interrupt={nothing}
       write={() => Promise.resolve(true)}
       showPast={nothing}
+      bell={<BellButton count={name === "record" ? "12" : ""} open={nothing} />}
       leave={nothing}
     />,
   );

@@ -17,7 +17,14 @@ if (!values.out) throw new Error("say where the pictures go: --out <folder>");
 const SIZES = { phone: { width: 390, height: 844 }, narrow: { width: 360, height: 640 }, desktop: { width: 1280, height: 800 } };
 const TOKEN = "#token=aetherpage_e30.stand-in";
 
-/** Name, address, and what to do before the picture. */
+const bell = async (page, tab) => {
+  await page.getByRole("button", { name: /^Notifications/ }).click();
+  if (tab) await page.getByRole("tab", { name: tab }).click();
+};
+/** The end of what scrolls in the drawer. */
+const toEnd = (page) => page.getByRole("tabpanel").evaluate((panel) => panel.scrollTo(0, panel.scrollHeight));
+
+/** Name, address, and what to do before the picture; the stand-in's mood, where it is not `ready`. */
 const SCENES = [
   ["door", "/", undefined],
   ["start", `/${TOKEN}`, (page) => page.getByText("Everything is ready").waitFor()],
@@ -45,6 +52,102 @@ const SCENES = [
       await page.getByText("Noted").waitFor();
     },
   ],
+  [
+    "notifications",
+    `/${TOKEN}`,
+    async (page) => {
+      await bell(page);
+      await page.getByText("A package arrives").waitFor();
+    },
+  ],
+  [
+    "notifications-end",
+    `/${TOKEN}`,
+    async (page) => {
+      await bell(page);
+      await page.getByText("A package arrives").waitFor();
+      await toEnd(page);
+    },
+  ],
+  [
+    "notification-muted",
+    `/${TOKEN}`,
+    async (page) => {
+      await bell(page);
+      await page.getByRole("button", { name: "Never tell me" }).first().click();
+      await page.getByText("Learned:").waitFor();
+      await page.getByRole("button", { name: "Later" }).nth(1).click();
+    },
+  ],
+  [
+    "notifications-none",
+    `/${TOKEN}`,
+    async (page) => {
+      await bell(page);
+      await page.getByText("Nothing yet").waitFor();
+    },
+    "nothing",
+  ],
+  [
+    "notifications-broken",
+    `/${TOKEN}`,
+    async (page) => {
+      await bell(page);
+      await page.getByText("the database does not answer").waitFor();
+    },
+    "broken",
+  ],
+  [
+    "tasks",
+    `/${TOKEN}`,
+    async (page) => {
+      await bell(page, "Tasks");
+      await page.getByText("take the bread out").waitFor();
+    },
+  ],
+  [
+    "tasks-none",
+    `/${TOKEN}`,
+    async (page) => {
+      await bell(page, "Tasks");
+      await page.getByText("Nothing is left to do").waitFor();
+    },
+    "nothing",
+  ],
+  [
+    "preferences",
+    `/${TOKEN}`,
+    async (page) => {
+      await bell(page, "Preferences");
+      await page.getByText("in the digest, because").waitFor();
+      await page.getByLabel("Quiet hours").waitFor();
+    },
+  ],
+  [
+    "preferences-end",
+    `/${TOKEN}`,
+    async (page) => {
+      await bell(page, "Preferences");
+      await page.getByLabel("Quiet hours").waitFor();
+      await page.getByRole("combobox", { name: "Tell me also by" }).selectOption("webhook");
+      await page.getByRole("textbox", { name: "URL" }).fill("https://example.org/hook");
+      await page.getByRole("button", { name: "Add", exact: true }).click();
+      await page.getByText("Copy it now").waitFor();
+      await page.getByRole("button", { name: "Notify me in this browser" }).click();
+      await page.getByText("does not let this page notify").waitFor();
+      await toEnd(page);
+    },
+  ],
+  [
+    "preferences-broken",
+    `/${TOKEN}`,
+    async (page) => {
+      await bell(page, "Preferences");
+      await page.getByText("the database does not answer").first().waitFor();
+    },
+    "broken",
+  ],
+  ["toast", `/${TOKEN}`, (page) => page.getByRole("button", { name: "Dismiss" }).waitFor(), "telling"],
 ];
 
 await mkdir(values.out, { recursive: true });

@@ -1,14 +1,19 @@
 /**
- * A stand-in for the gateway, for working on the page's looks only: it knows one person, two past sessions and no room. What
+ * A stand-in for the gateway, for working on the page's looks only: it knows one person, some past sessions and no room. What
  * the page can do is tried against the real gateway (e2e/conversation.mjs).
  */
 
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import type { Plugin } from "vite";
+
+import { inboxAnswer, openSocket, type InboxMood } from "./stand-in-inbox";
 
 const HOUR = 3_600_000;
 
-type Mood = "ready" | "loading";
-let mood: Mood = "ready";
+/** `loading`: not ready yet. `nothing` and `broken` are about the inbox; `telling`: a notification arrives. */
+const MOODS = ["ready", "loading", "nothing", "broken", "telling"] as const;
+let mood: (typeof MOODS)[number] = "ready";
 
 export function standIn(): Plugin {
   return {
@@ -16,7 +21,7 @@ export function standIn(): Plugin {
     configureServer(server) {
       server.middlewares.use((request, response, pass) => {
         const path = (request.url ?? "").split("?")[0] ?? "";
-        if (path.startsWith("/stand-in/mood/")) mood = path.endsWith("loading") ? "loading" : "ready";
+        if (path.startsWith("/stand-in/mood/")) mood = MOODS.find((known) => path.endsWith(known)) ?? "ready";
         const answer = answerOf(request.method ?? "GET", path);
         if (!answer) {
           pass();
@@ -25,6 +30,9 @@ export function standIn(): Plugin {
         response.statusCode = answer.status;
         response.setHeader("content-type", "application/json");
         response.end(JSON.stringify(answer.body));
+      });
+      server.httpServer?.on("upgrade", (request: IncomingMessage, socket: Duplex) => {
+        if (request.url === "/ws") openSocket(request, socket, mood === "telling");
       });
     },
   };
@@ -38,6 +46,8 @@ function answerOf(method: string, path: string): { status: number; body: unknown
   if (path === "/v1/page-tokens") return ok({ token: "aetherpage_e30.stand-in", expires_at: Date.now() / 1000 + 43_200 });
   if (path === "/v1/sessions") return ok({ data: sessions(), has_more: true });
   if (path.startsWith("/v1/sessions/")) return ok({ session_id: "1", turns: turns() });
+  const inbox = inboxAnswer(method, path, inboxMood());
+  if (inbox) return inbox;
   if (path.startsWith("/v1/")) {
     const message = `The stand-in has no ${method} ${path}.`;
     return { status: 503, body: { error: { message, type: "server_error", param: null, code: "unavailable" } } };
@@ -45,8 +55,12 @@ function answerOf(method: string, path: string): { status: number; body: unknown
   return undefined;
 }
 
+function inboxMood(): InboxMood {
+  return mood === "nothing" || mood === "broken" ? mood : "full";
+}
+
 function health() {
-  if (mood === "ready") return { ready: true, parts: [{ name: "brain", required: true, state: "up", detail: "" }] };
+  if (mood !== "loading") return { ready: true, parts: [{ name: "brain", required: true, state: "up", detail: "" }] };
   return {
     ready: false,
     parts: [

@@ -1,6 +1,6 @@
 /**
  * What the agent tells this page: `aether.v1.ClientEvent` in the canonical JSON of proto/aether/v1/room.proto, as data packets
- * on the topic `aether.events`. In that JSON a field with its default value may be missing, so everything is optional here and
+ * on the topic `aether.events`, or as text over the gateway's socket. In that JSON a field with its default value may be missing, so everything is optional here and
  * nothing is trusted.
  */
 
@@ -43,14 +43,21 @@ export type ClientEvent = {
     readonly ok?: boolean;
     readonly summary?: string;
   };
+  /** Only over the gateway's socket; see notifications/notification.ts. */
+  readonly notification?: unknown;
 };
 
 const decoder = new TextDecoder();
 
 /** What a packet says; nothing, where it is no event. */
 export function readEvent(packet: Uint8Array): ClientEvent | undefined {
+  return parseEvent(decoder.decode(packet));
+}
+
+/** The same for what comes as text. */
+export function parseEvent(text: string): ClientEvent | undefined {
   try {
-    const json: unknown = JSON.parse(decoder.decode(packet));
+    const json: unknown = JSON.parse(text);
     return typeof json === "object" && json !== null && !Array.isArray(json) ? json : undefined;
   } catch {
     return undefined;

@@ -1,6 +1,18 @@
 /** The gateway's HTTP API, as far as this page uses it. Everything that goes wrong is a `GatewayError` with a sentence. */
 
 import { readExpiry, readToken, type PageToken } from "../access/page-token";
+import {
+  readNotification,
+  readWishReply,
+  type Notification,
+  type Wish,
+  type WishReply,
+} from "../notifications/notification";
+import { readRule, type Rule } from "../preferences/rule";
+import { readSettings, type KnownSettings, type Settings } from "../preferences/settings";
+import { readTarget, type NewTarget, type Target } from "../preferences/target";
+import { readTask, type Task, type TaskAction } from "../tasks/task";
+import { fieldsOf, pageOf, wholeNumberOf, type Page } from "./fields";
 import type { HealthReport } from "./health";
 
 export type Me = { readonly person: string | null; readonly name: string | null };
@@ -57,6 +69,11 @@ export class GatewayError extends Error {
   }
 }
 
+/** What went wrong, for a person. */
+export function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** Longer than any answer of the gateway takes; a server that is silent for so long is away. */
 const PATIENCE = 10_000;
 
@@ -93,13 +110,81 @@ export class Gateway {
     return answer.turns;
   }
 
+  /** The newest ones, or those before one of them. */
+  async notifications(query: { unseen?: boolean; limit: number; before?: string }): Promise<Page<Notification>> {
+    const { unseen, limit, before } = query;
+    const parameters = new URLSearchParams({
+      limit: String(limit),
+      ...(unseen === true ? { unseen: "true" } : {}),
+      ...(before === undefined ? {} : { before }),
+    });
+    return pageOf(await this.ask("GET", `v1/notifications?${parameters.toString()}`), readNotification);
+  }
+
+  async wish(notificationId: string, wish: Wish): Promise<WishReply> {
+    return readWishReply(await this.ask("POST", `v1/notifications/${encodeURIComponent(notificationId)}`, wish));
+  }
+
+  async rules(): Promise<readonly Rule[]> {
+    return pageOf(await this.ask("GET", "v1/notifications/rules"), readRule).data;
+  }
+
+  async forgetRule(id: string): Promise<void> {
+    await this.ask("DELETE", `v1/notifications/rules/${encodeURIComponent(id)}`);
+  }
+
+  async settings(): Promise<KnownSettings> {
+    return readSettings(await this.ask("GET", "v1/notifications/settings"));
+  }
+
+  async changeSettings(settings: Settings): Promise<KnownSettings> {
+    return readSettings(await this.ask("PUT", "v1/notifications/settings", settings));
+  }
+
+  async targets(): Promise<readonly Target[]> {
+    return pageOf(await this.ask("GET", "v1/notifications/targets"), readTarget).data;
+  }
+
+  async addTarget(target: NewTarget): Promise<Target> {
+    const added = readTarget(await this.ask("POST", "v1/notifications/targets", target));
+    if (!added) throw new GatewayError("refused", "The gateway does not say what it has added.");
+    return added;
+  }
+
+  async removeTarget(id: string): Promise<void> {
+    await this.ask("DELETE", `v1/notifications/targets/${encodeURIComponent(id)}`);
+  }
+
+  /** Tasks in some states, or in all where none is named. */
+  async tasks(states: readonly string[], limit: number): Promise<Page<Task>> {
+    const parameters = new URLSearchParams({
+      limit: String(limit),
+      ...(states.length === 0 ? {} : { state: states.join(",") }),
+    });
+    return pageOf(await this.ask("GET", `v1/tasks?${parameters.toString()}`), readTask);
+  }
+
+  /** How many tasks it changed. */
+  async controlTask(action: TaskAction, jobId: string): Promise<number> {
+    const reply = await this.ask("POST", "v1/tasks/control", { action, job_id: jobId });
+    return wholeNumberOf(fieldsOf(reply)["changed"]);
+  }
+
+  /** A socket that tells what happens. Browsers can't set its headers, so the token is one of its protocols. */
+  openEvents(): WebSocket {
+    const address = new URL("ws", document.baseURI);
+    address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+    const token = this.token();
+    return new WebSocket(address, ["aether.events", ...(token === undefined ? [] : [`aether.token.${token}`])]);
+  }
+
   /** A fresh token for the one that is used, or for an API key. */
   async renew(): Promise<PageToken> {
     const answer = await this.ask<{ token: string; expires_at: unknown }>("POST", "v1/page-tokens", {});
     return { text: answer.token, expiresAt: readExpiry(answer.expires_at) ?? readToken(answer.token).expiresAt };
   }
 
-  private async ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+  private async ask<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
     const token = this.token();
     const response = await reach(path, {
       method,

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
 import {
   RoomAudioRenderer,
   RoomContext,
@@ -16,7 +16,7 @@ import type { CallControl } from "./use-call";
 import { useControls } from "./use-controls";
 import { usePresence } from "./use-presence";
 
-type Props = { gateway: Gateway; control: CallControl; room: Room; showPast: () => void };
+type Props = { gateway: Gateway; control: CallControl; room: Room; showPast: () => void; bell: ReactNode };
 
 /** In the room: joins what LiveKit, the agent and the gateway know into what is seen. */
 export function RoomScreen(props: Props) {
@@ -30,7 +30,7 @@ export function RoomScreen(props: Props) {
 /** LiveKit's topic for what people write to an agent. */
 const CHAT_TOPIC = "lk.chat";
 
-function Inside({ gateway, control, room, showPast }: Props) {
+function Inside({ gateway, control, room, showPast, bell }: Props) {
   const { call, conversation, tell, join, leave, setMicrophone, chooseMicrophone } = control;
   const onLeft = useCallback(() => {
     tell({ kind: "agentLeft" });
@@ -116,6 +116,7 @@ function Inside({ gateway, control, room, showPast }: Props) {
         interrupt={controls.interrupt}
         write={write}
         showPast={showPast}
+        bell={bell}
         leave={() => void leave()}
       />
       <RoomAudioRenderer volume={controls.voiceMuted ? 0 : 1} />

@@ -1,4 +1,4 @@
-import { useEffect } from "react";
+import { useEffect, type ReactNode } from "react";
 import type { LocalAudioTrack, RemoteAudioTrack } from "livekit-client";
 
 import type { Entry } from "../conversation/conversation";
@@ -44,6 +44,7 @@ type Props = {
   interrupt: () => void;
   write: (text: string) => Promise<boolean>;
   showPast: () => void;
+  bell: ReactNode;
   leave: () => void;
 };
 
@@ -69,6 +70,7 @@ export function RoomView(props: Props) {
         </span>
         {offTheRecord && <span className="chip">Off the record</span>}
         <span className="spring" />
+        {props.bell}
         <button type="button" className="quiet" aria-label="Past conversations" onClick={props.showPast}>
           <PastIcon />
           <span className="wide">Past conversations</span>

@@ -1,26 +1,17 @@
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 
 import { AnswerWords } from "../conversation/lines";
-import type { Gateway, SessionSummary, SessionTurn } from "../gateway/gateway";
-import { BackIcon, CloseIcon } from "../style/icons";
+import { sentenceOf, type Gateway, type SessionSummary, type SessionTurn } from "../gateway/gateway";
+import { Drawer, DRAWER_TITLE } from "../style/drawer";
 import { byDay, splitOf } from "./past";
 
 /** Past conversations, beside the page: a list, and each of them to read. */
 export function SessionsDrawer({ gateway, close }: { gateway: Gateway; close: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
   const [sessions, setSessions] = useState<readonly SessionSummary[] | undefined>(undefined);
   const [hasMore, setHasMore] = useState(false);
   const [chosen, setChosen] = useState<SessionSummary | undefined>(undefined);
   const [turns, setTurns] = useState<readonly SessionTurn[] | undefined>(undefined);
   const [problem, setProblem] = useState("");
-
-  useEffect(() => {
-    const element = dialog.current;
-    element?.showModal();
-    return () => {
-      element?.close();
-    };
-  }, []);
 
   const load = useCallback(
     async (before?: string) => {
@@ -29,7 +20,7 @@ export function SessionsDrawer({ gateway, close }: { gateway: Gateway; close: ()
         setSessions((known) => (before === undefined ? page.data : [...(known ?? []), ...page.data]));
         setHasMore(page.has_more);
       } catch (error) {
-        setProblem(error instanceof Error ? error.message : String(error));
+        setProblem(sentenceOf(error));
       }
     },
     [gateway],
@@ -46,60 +37,37 @@ export function SessionsDrawer({ gateway, close }: { gateway: Gateway; close: ()
     try {
       setTurns(await gateway.session(session.session_id));
     } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
+      setProblem(sentenceOf(error));
     }
   };
 
+  const back = () => {
+    setChosen(undefined);
+    setProblem("");
+  };
+
   return (
-    <dialog
-      ref={dialog}
-      className="drawer"
-      aria-labelledby="drawer-title"
-      onCancel={(event) => {
-        event.preventDefault();
-        close();
-      }}
-      onClick={(event) => {
-        if (event.target === dialog.current) close();
-      }}
+    <Drawer
+      title={chosen ? timeOf(chosen.started_at, true) : "Past conversations"}
+      back={chosen ? back : undefined}
+      close={close}
     >
-      <div className="drawer-inside">
-        <header>
-          {chosen && (
-            <button
-              type="button"
-              className="quiet"
-              aria-label="Back to the list"
-              onClick={() => {
-                setChosen(undefined);
-                setProblem("");
-              }}
-            >
-              <BackIcon />
-            </button>
-          )}
-          <h2 id="drawer-title">{chosen ? timeOf(chosen.started_at, true) : "Past conversations"}</h2>
-          <button type="button" className="quiet" aria-label="Close" onClick={close}>
-            <CloseIcon />
-          </button>
-        </header>
-        <div className="drawer-scroll" tabIndex={0} role="region" aria-labelledby="drawer-title">
-          <p role="alert" className="refusal">
-            {problem}
-          </p>
-          {chosen ? (
-            <Turns turns={turns} isBroken={problem !== ""} />
-          ) : (
-            <List
-              sessions={sessions}
-              isBroken={problem !== ""}
-              show={(session) => void show(session)}
-              more={hasMore ? () => void load(sessions?.at(-1)?.started_at) : undefined}
-            />
-          )}
-        </div>
+      <div className="drawer-scroll" tabIndex={0} role="region" aria-labelledby={DRAWER_TITLE}>
+        <p role="alert" className="refusal">
+          {problem}
+        </p>
+        {chosen ? (
+          <Turns turns={turns} isBroken={problem !== ""} />
+        ) : (
+          <List
+            sessions={sessions}
+            isBroken={problem !== ""}
+            show={(session) => void show(session)}
+            more={hasMore ? () => void load(sessions?.at(-1)?.started_at) : undefined}
+          />
+        )}
       </div>
-    </dialog>
+    </Drawer>
   );
 }
 

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 
 import type { Gateway } from "../gateway/gateway";
 import type { Call } from "../room/use-call";
@@ -10,10 +10,11 @@ type Props = {
   call: Call;
   join: (roomName: string, name: string) => Promise<void>;
   showPast: () => void;
+  bell: ReactNode;
 };
 
 /** Before joining: who you are, whether the agent can talk yet, and the button. */
-export function StartScreen({ gateway, call, join, showPast }: Props) {
+export function StartScreen({ gateway, call, join, showPast, bell }: Props) {
   const start = useReadiness();
   const [known, setKnown] = useState("");
   const [name, setName] = useState<string | undefined>(undefined);
@@ -55,6 +56,7 @@ export function StartScreen({ gateway, call, join, showPast }: Props) {
       problem={call.problem}
       talk={(room) => void talk(room)}
       showPast={showPast}
+      bell={bell}
     />
   );
 }

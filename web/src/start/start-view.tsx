@@ -1,4 +1,4 @@
-import { useId, useState, type SyntheticEvent } from "react";
+import { useId, useState, type ReactNode, type SyntheticEvent } from "react";
 
 import { Brand } from "../style/brand";
 import { MicrophoneIcon, PastIcon } from "../style/icons";
@@ -12,12 +12,13 @@ type Props = {
   problem: string | undefined;
   talk: (room: string) => void;
   showPast: () => void;
+  bell: ReactNode;
 };
 
 /** Where everybody meets who does not ask for another room. */
 const DEFAULT_ROOM = "home";
 
-export function StartView({ start, name, setName, isJoining, problem, talk, showPast }: Props) {
+export function StartView({ start, name, setName, isJoining, problem, talk, showPast, bell }: Props) {
   const id = useId();
   const [room, setRoom] = useState(DEFAULT_ROOM);
 
@@ -76,6 +77,7 @@ export function StartView({ start, name, setName, isJoining, problem, talk, show
               <PastIcon />
               Past conversations
             </button>
+            {bell}
           </div>
         </form>
       </div>

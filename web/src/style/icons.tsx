@@ -77,3 +77,9 @@ export const BackIcon = () => (
     <path d="M14.5 5.5L8 12l6.5 6.5" />
   </Icon>
 );
+
+export const BellIcon = () => (
+  <Icon>
+    <path d="M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 1.5h-15zM10 20.5a2.2 2.2 0 0 0 4 0" />
+  </Icon>
+);
