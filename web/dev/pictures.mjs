@@ -1,7 +1,7 @@
 /**
  * Pictures of the page's states, to look at before calling a change done.
  *
- *     node dev/pictures.mjs --out <folder> [--chromium /usr/bin/chromium]
+ *     node dev/pictures.mjs --out <folder> [--only <beginning of a name>] [--chromium /usr/bin/chromium]
  */
 
 import { mkdir } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 import { createServer } from "vite";
 
 const { values } = parseArgs({
-  options: { out: { type: "string" }, chromium: { type: "string", default: "/usr/bin/chromium" } },
+  options: { out: { type: "string" }, only: { type: "string", default: "" }, chromium: { type: "string", default: "/usr/bin/chromium" } },
 });
 if (!values.out) throw new Error("say where the pictures go: --out <folder>");
 
@@ -159,6 +159,7 @@ try {
   for (const [size, viewport] of Object.entries(SIZES)) {
     for (const colorScheme of ["light", "dark"]) {
       for (const [name, path, prepare, mood = "ready"] of SCENES) {
+        if (!name.startsWith(values.only)) continue;
         const context = await browser.newContext({ viewport, colorScheme, reducedMotion: "reduce", deviceScaleFactor: 1 });
         const page = await context.newPage();
         page.on("pageerror", (error) => console.error(`${name}: ${error.message}`));

@@ -12,7 +12,7 @@ const ok = (body: unknown): Answer => ({ status: 200, body });
 
 export type InboxMood = "full" | "nothing" | "broken";
 
-export function inboxAnswer(method: string, path: string, mood: InboxMood): Answer | undefined {
+export function inboxAnswer(method: string, path: string, query: URLSearchParams, mood: InboxMood): Answer | undefined {
   if (!/^\/v1\/(notifications|tasks)\b/.test(path)) return undefined;
   if (mood === "broken") {
     const message = "the database does not answer; try again in a moment";
@@ -22,9 +22,15 @@ export function inboxAnswer(method: string, path: string, mood: InboxMood): Answ
   if (path === "/v1/notifications/settings") return ok(SETTINGS);
   if (path === "/v1/notifications/rules") return list(RULES);
   if (path === "/v1/notifications/targets") return method === "POST" ? ok(NEW_WEBHOOK) : list(TARGETS);
-  if (path === "/v1/notifications") return list(notifications(), true);
+  if (path === "/v1/notifications") {
+    const onlyUnseen = query.has("unseen");
+    return list(onlyUnseen ? notifications().filter(({ seen_at }) => seen_at === null) : notifications(), !onlyUnseen);
+  }
   if (path === "/v1/tasks/control") return ok({ changed: 1 });
-  if (path === "/v1/tasks") return list(tasks());
+  if (path === "/v1/tasks") {
+    const states = query.get("state")?.split(",");
+    return list(tasks().filter(({ state }) => states?.includes(state) ?? true));
+  }
   if (method === "DELETE") return ok({ deleted: true });
   const id = path.split("/").at(-1);
   const notification = notifications().find((known) => known.notification_id === id);
@@ -32,7 +38,7 @@ export function inboxAnswer(method: string, path: string, mood: InboxMood): Answ
 }
 
 function notifications() {
-  const notification = (id: string, minutes: number, state: string, title: string, text: string, more: object = {}) => ({
+  const notification = (id: string, minutes: number, state: string, title: string, text: string, more: { seen_at?: null; [field: string]: unknown } = {}) => ({
     notification_id: id,
     source: "github",
     kind: "build.failed",
@@ -44,7 +50,7 @@ function notifications() {
     reason: "nothing learned yet, so it is told at once",
     due_at: null,
     created_at: from(-minutes),
-    seen_at: from(-minutes + 1),
+    seen_at: from(-minutes + 1) as string | null,
     feedback: null,
     ...more,
   });

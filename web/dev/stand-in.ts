@@ -20,9 +20,9 @@ export function standIn(): Plugin {
     name: "stand-in for the gateway",
     configureServer(server) {
       server.middlewares.use((request, response, pass) => {
-        const path = (request.url ?? "").split("?")[0] ?? "";
+        const { pathname: path, searchParams: query } = new URL(request.url ?? "/", "http://stand-in");
         if (path.startsWith("/stand-in/mood/")) mood = MOODS.find((known) => path.endsWith(known)) ?? "ready";
-        const answer = answerOf(request.method ?? "GET", path);
+        const answer = answerOf(request.method ?? "GET", path, query);
         if (!answer) {
           pass();
           return;
@@ -38,7 +38,7 @@ export function standIn(): Plugin {
   };
 }
 
-function answerOf(method: string, path: string): { status: number; body: unknown } | undefined {
+function answerOf(method: string, path: string, query: URLSearchParams): { status: number; body: unknown } | undefined {
   const ok = (body: unknown) => ({ status: 200, body });
   if (path.startsWith("/stand-in/")) return ok({ mood });
   if (path === "/health") return ok(health());
@@ -46,7 +46,7 @@ function answerOf(method: string, path: string): { status: number; body: unknown
   if (path === "/v1/page-tokens") return ok({ token: "aetherpage_e30.stand-in", expires_at: Date.now() / 1000 + 43_200 });
   if (path === "/v1/sessions") return ok({ data: sessions(), has_more: true });
   if (path.startsWith("/v1/sessions/")) return ok({ session_id: "1", turns: turns() });
-  const inbox = inboxAnswer(method, path, inboxMood());
+  const inbox = inboxAnswer(method, path, query, inboxMood());
   if (inbox) return inbox;
   if (path.startsWith("/v1/")) {
     const message = `The stand-in has no ${method} ${path}.`;

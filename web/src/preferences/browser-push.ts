@@ -29,7 +29,7 @@ export function obstacleOf(browser: Browser, pushKey: string | undefined): strin
   return undefined;
 }
 
-const DENIED = "The browser does not let this page notify. Allow it beside the address bar, then try again.";
+const DENIED = "The browser does not let this page notify. Allow it beside the address bar, then load the page again.";
 const UNANSWERED = "The browser asked whether this page may notify, and got no answer. Try again.";
 const NO_SERVICE = "The browser can't reach its push service. Some browsers have it switched off in their settings.";
 const NO_WORKER = "The part of this page that shows notifications could not be loaded. Load the page again.";

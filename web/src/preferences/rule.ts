@@ -26,16 +26,16 @@ export function readRule(value: unknown): Rule | undefined {
   };
 }
 
-const DECISIONS: Readonly<Record<string, string>> = {
-  now: "at once",
-  digest: "in the digest",
-  never: "not told",
-};
+const DECISIONS: ReadonlyMap<string, string> = new Map([
+  ["now", "at once"],
+  ["digest", "in the digest"],
+  ["never", "not told"],
+]);
 
 /** Such as: build.failed from github: in the digest, because you dismissed it 3 times. */
 export function sentenceOfRule({ source, kind, decision, reason }: Rule): string {
   const what = [kind || "Everything", source === "" ? "" : `from ${source}`].filter(Boolean).join(" ");
-  const how = DECISIONS[decision] ?? (decision || "as learned");
+  const how = DECISIONS.get(decision) ?? (decision || "as learned");
   const because = reason.trim().replace(/^because\s+/i, "").replace(/\.$/, "");
   return because === "" ? `${what}: ${how}` : `${what}: ${how}, because ${because}`;
 }

@@ -35,16 +35,20 @@ export function readTarget(value: unknown): Target | undefined {
   };
 }
 
-const CHANNELS: Readonly<Record<string, string>> = { push: "Browser", email: "E-mail", webhook: "Webhook" };
+const CHANNELS: ReadonlyMap<string, string> = new Map([
+  ["push", "Browser"],
+  ["email", "E-mail"],
+  ["webhook", "Webhook"],
+]);
 
 export function nameOfChannel(channel: string): string {
-  return CHANNELS[channel] ?? channel;
+  return CHANNELS.get(channel) ?? channel;
 }
 
 /** What is told there, by its least urgency. */
 export const REACHES: Readonly<Record<Urgency, string>> = {
   low: "everything",
-  normal: "normal and more urgent",
-  high: "important and urgent",
-  urgent: "only what is urgent",
+  normal: "normal and up",
+  high: "important and up",
+  urgent: "urgent only",
 };

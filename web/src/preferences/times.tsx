@@ -50,7 +50,7 @@ export function Times({ gateway, settings, changed }: Props) {
             change(event.target.checked ? NIGHT : NO_NIGHT);
           }}
         />
-        Quiet hours: only what is urgent is told
+        Quiet hours
       </label>
       {isQuiet && (
         <div className="pair">

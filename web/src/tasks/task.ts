@@ -29,19 +29,19 @@ export function readTask(value: unknown): Task | undefined {
   };
 }
 
-const STATES: Readonly<Record<string, string>> = {
-  PENDING: "Just asked for",
-  SCHEDULED: "Waits for its time",
-  EXECUTING: "Being done",
-  VERIFYING: "Being checked",
-  COMMITTED: "Done",
-  FAILED: "Failed",
-  RETRYING: "Failed, will be tried again",
-  ESCALATED: "Given up",
-  HUMAN_REVIEW: "Given up, needs you",
-  COMPENSATING: "Being undone",
-  ROLLED_BACK: "Cancelled",
-};
+const STATES: ReadonlyMap<string, string> = new Map([
+  ["PENDING", "Just asked for"],
+  ["SCHEDULED", "Waits for its time"],
+  ["EXECUTING", "Being done"],
+  ["VERIFYING", "Being checked"],
+  ["COMMITTED", "Done"],
+  ["FAILED", "Failed"],
+  ["RETRYING", "Failed, will be tried again"],
+  ["ESCALATED", "Given up"],
+  ["HUMAN_REVIEW", "Given up, needs you"],
+  ["COMPENSATING", "Being undone"],
+  ["ROLLED_BACK", "Cancelled"],
+]);
 
 const ENDED = ["COMMITTED", "ROLLED_BACK"];
 /** In these `reason` says what went wrong. */
@@ -50,10 +50,10 @@ const WRONG = ["FAILED", "RETRYING", "ESCALATED", "HUMAN_REVIEW"];
 const AHEAD = ["PENDING", "SCHEDULED", "RETRYING"];
 
 /** Those that have not ended. */
-export const OPEN_STATES: readonly string[] = Object.keys(STATES).filter((state) => !ENDED.includes(state));
+export const OPEN_STATES: readonly string[] = [...STATES.keys()].filter((state) => !ENDED.includes(state));
 
 export function nameOfState(state: string): string {
-  return STATES[state] ?? (state.toLowerCase().replaceAll("_", " ") || "Unknown");
+  return STATES.get(state) ?? (state.toLowerCase().replaceAll("_", " ") || "Unknown");
 }
 
 export function failureOf({ state, reason }: Task): string {
