@@ -5,6 +5,8 @@ import { createRoot } from "react-dom/client";
 import type { ClientEvent, TurnMetrics } from "../src/conversation/client-event";
 import { next, NOTHING_SAID, slowest, type Conversation } from "../src/conversation/conversation";
 import { BellButton } from "../src/inbox/bell-button";
+import { Toasts } from "../src/inbox/toasts";
+import { readNotification } from "../src/notifications/notification";
 import { RoomView, type Notice } from "../src/room/room-view";
 import type { AgentState } from "../src/room/use-presence";
 import "../src/style/index.css";
@@ -70,6 +72,7 @@ const STATES: Record<string, State> = {
   thinking: { conversation: tell(begun, said("And what could I cook tonight?")), agent: "thinking" },
   interrupted: { conversation: interrupted, agent: "speaking" },
   record: { conversation: many, agent: "listening", voiceMuted: true },
+  told: { conversation: begun, agent: "listening" },
   troubles: {
     conversation: interrupted,
     agent: "away",
@@ -85,39 +88,54 @@ const STATES: Record<string, State> = {
   },
 };
 
+const toasts = [
+  { notification_id: "1", title: "The build of main failed", text: "3 of 412 tests fail.", url: "https://ci.example.org", urgency: "urgent" },
+  { notification_id: "2", title: "A package arrives between 14:00 and 16:00", text: "" },
+  {
+    notification_id: "3",
+    title: "A_title_without_a_single_space_that_is_much_longer_than_any_phone_is_wide_0123456789_0123456789",
+    text: "And with words below it that need more than the two lines that there is room for, so that they end before their end.",
+  },
+]
+  .map(readNotification)
+  .filter((notification) => notification !== undefined);
+
 const name = new URLSearchParams(location.search).get("state") ?? "interrupted";
 const state = STATES[name] ?? { conversation: NOTHING_SAID, agent: "coming" };
 const nothing = () => undefined;
 const page = document.getElementById("page");
 if (page) {
   createRoot(page).render(
-    <RoomView
-      roomName="home"
-      isConnected
-      agentState={state.agent}
-      livekit={{ state: state.agent, captions: 0 }}
-      voice={undefined}
-      entries={state.conversation.entries}
-      slowest={slowest(state.conversation)}
-      self={SELF}
-      notices={state.notices ?? []}
-      microphone={{
-        isOn: state.microphone ?? true,
-        track: undefined,
-        devices: [{ deviceId: "default", label: "Default microphone", groupId: "", kind: "audioinput", toJSON: nothing }],
-        chosen: "default",
-        set: nothing,
-        choose: nothing,
-      }}
-      voiceMuted={state.voiceMuted ?? false}
-      muteVoice={nothing}
-      offTheRecord={state.conversation.offTheRecord}
-      goOffTheRecord={nothing}
-      interrupt={nothing}
-      write={() => Promise.resolve(true)}
-      showPast={nothing}
-      bell={<BellButton count={name === "record" ? "12" : ""} open={nothing} />}
-      leave={nothing}
-    />,
+    <>
+      <RoomView
+        roomName="home"
+        isConnected
+        agentState={state.agent}
+        livekit={{ state: state.agent, captions: 0 }}
+        voice={undefined}
+        entries={state.conversation.entries}
+        slowest={slowest(state.conversation)}
+        self={SELF}
+        notices={state.notices ?? []}
+        microphone={{
+          isOn: state.microphone ?? true,
+          track: undefined,
+          devices: [{ deviceId: "default", label: "Default microphone", groupId: "", kind: "audioinput", toJSON: nothing }],
+          chosen: "default",
+          set: nothing,
+          choose: nothing,
+        }}
+        voiceMuted={state.voiceMuted ?? false}
+        muteVoice={nothing}
+        offTheRecord={state.conversation.offTheRecord}
+        goOffTheRecord={nothing}
+        interrupt={nothing}
+        write={() => Promise.resolve(true)}
+        showPast={nothing}
+        bell={<BellButton count={name === "record" || name === "told" ? "12" : ""} open={nothing} />}
+        leave={nothing}
+      />
+      <Toasts toasts={name === "told" ? toasts : []} answer={nothing} fade={nothing} />
+    </>,
   );
 }

@@ -29,7 +29,7 @@ const SCENES = [
   ["door", "/", undefined],
   ["start", `/${TOKEN}`, (page) => page.getByText("Everything is ready").waitFor()],
   ["loading", `/${TOKEN}`, (page) => page.getByText("still loading").first().waitFor(), "loading"],
-  ...["empty", "partial", "thinking", "interrupted", "record", "troubles"].map((state) => [
+  ...["empty", "partial", "thinking", "interrupted", "record", "told", "troubles"].map((state) => [
     state,
     `/dev/gallery.html?state=${state}`,
     (page) => page.getByRole("log").waitFor(),

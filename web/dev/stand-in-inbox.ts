@@ -18,7 +18,7 @@ export function inboxAnswer(method: string, path: string, query: URLSearchParams
     const message = "the database does not answer; try again in a moment";
     return { status: 503, body: { error: { message, type: "server_error", param: null, code: "unavailable" } } };
   }
-  const list = (data: readonly unknown[], has_more = false) => ok({ data: mood === "nothing" ? [] : data, has_more });
+  const list = (data: readonly unknown[], has_more = false) => ok(mood === "nothing" ? { data: [], has_more: false } : { data, has_more });
   if (path === "/v1/notifications/settings") return ok(SETTINGS);
   if (path === "/v1/notifications/rules") return list(RULES);
   if (path === "/v1/notifications/targets") return method === "POST" ? ok(NEW_WEBHOOK) : list(TARGETS);

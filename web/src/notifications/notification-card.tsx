@@ -2,6 +2,7 @@ import { useRef, useState } from "react";
 
 import { sentenceOf, type Gateway } from "../gateway/gateway";
 import { sentenceOfRule, type Rule } from "../preferences/rule";
+import { keepFocus } from "../style/keep-focus";
 import { linkOf, type Notification, type Wish } from "./notification";
 import { originOf, statusOf, titleOf } from "./sentences";
 import { SNOOZES } from "./snooze";
@@ -32,6 +33,7 @@ export function NotificationCard({ gateway, notification, now, changed }: Props)
       setProblem(sentenceOf(error));
     }
     setIsBusy(false);
+    keepFocus(card.current);
   };
 
   const wish = (wished: Wish) =>
@@ -40,15 +42,12 @@ export function NotificationCard({ gateway, notification, now, changed }: Props)
       setShowsSnoozes(false);
       setRule(reply.rule);
       if (reply.notification) changed(reply.notification);
-      // The button that was pressed may be gone; whoever uses the keyboard stays here.
-      if (card.current?.contains(document.activeElement)) card.current.focus();
     });
 
   const undo = (learned: Rule) =>
     run(async () => {
       await gateway.forgetRule(learned.rule_id);
       setRule(undefined);
-      card.current?.focus();
     });
 
   const engage = () => {

@@ -3,6 +3,7 @@ import { useId, useRef, useState } from "react";
 import { sentenceOf, type Gateway } from "../gateway/gateway";
 import { relativeTime } from "../inbox/relative-time";
 import { useNow } from "../inbox/use-now";
+import { keepFocus } from "../style/keep-focus";
 import { actionsOf, failureOf, isAhead, nameOfState, OPEN_STATES, type Task, type TaskAction } from "./task";
 import { useTasks } from "./use-tasks";
 
@@ -99,8 +100,8 @@ function TaskCard({ gateway, task, now, changed }: CardProps) {
     } catch (error) {
       setProblem(sentenceOf(error));
     }
-    if (card.current?.contains(document.activeElement)) card.current.focus();
     setIsBusy(false);
+    keepFocus(card.current);
     changed();
   };
 
