@@ -123,8 +123,10 @@ async fn a_caller_that_goes_away_frees_its_place_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn beyond_its_places_it_is_overloaded_on_both_doors() {
     let mouth = Mouth::start(1).await;
-    // Nobody reads, so the credit of one frame keeps the text where it is.
-    let held = mouth.open(&context(), TEXT, CallOptions { credit: 1, ..CallOptions::default() }).await.unwrap();
+    // Nobody reads, so the credit of one frame keeps the text where it is. A machine that stands still for a moment must not
+    // make the caller look dead.
+    let options = CallOptions { credit: 1, keepalive: PATIENCE, ..CallOptions::default() };
+    let held = mouth.open(&context(), TEXT, options).await.unwrap();
     let refused = match speak(&mouth, input("yes")).await {
         Err(Error::Remote(refused)) => refused,
         other => panic!("a second place: {:?}", other.map(|spoken| spoken.done)),
