@@ -12,6 +12,7 @@ use async_nats::jetstream::{self, AckKind, stream};
 use async_nats::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
 use futures::StreamExt;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -37,31 +38,43 @@ const STORE_LIMIT: Duration = Duration::from_millis(1500);
 pub enum DurableStream {
     /// The steps of all turns, on `turns.<tenant>.<session>`.
     Turns,
+    /// What people may want to know, on `notify.events.<tenant>.<source>`.
+    Events,
 }
 
 impl DurableStream {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Turns => "TURNS",
+            Self::Events => "EVENTS",
+        }
+    }
+
+    const fn subjects(self) -> &'static str {
+        match self {
+            Self::Turns => subject::ALL_TURNS,
+            Self::Events => subject::ALL_NOTIFY_EVENTS,
         }
     }
 
     fn config(self) -> stream::Config {
-        match self {
-            Self::Turns => stream::Config {
-                name: self.name().to_owned(),
-                description: Some("what must not be lost of each turn, until it is in the database".to_owned()),
-                subjects: vec![subject::ALL_TURNS.to_owned()],
-                storage: StorageType::File,
-                retention: RetentionPolicy::Limits,
-                // A turn is in the database within seconds. A week covers a database that is away for a long weekend.
-                max_age: Duration::from_secs(7 * 24 * 3600),
-                max_bytes: 1 << 30,
-                discard: DiscardPolicy::Old,
-                // Longer than a spool needs to be replayed after a reconnect; what comes later meets the row's own key.
-                duplicate_window: Duration::from_secs(600),
-                ..Default::default()
-            },
+        let (description, max_bytes) = match self {
+            Self::Turns => ("what must not be lost of each turn, until it is in the database", 1 << 30),
+            Self::Events => ("what people may want to know, until it is in the database", 256 << 20),
+        };
+        stream::Config {
+            name: self.name().to_owned(),
+            description: Some(description.to_owned()),
+            subjects: vec![self.subjects().to_owned()],
+            storage: StorageType::File,
+            retention: RetentionPolicy::Limits,
+            // Everything is in the database within seconds. A week covers one that is away for a long weekend.
+            max_age: Duration::from_secs(7 * 24 * 3600),
+            max_bytes,
+            discard: DiscardPolicy::Old,
+            // Longer than a spool needs to be replayed after a reconnect; what comes later meets the row's own key.
+            duplicate_window: Duration::from_secs(600),
+            ..Default::default()
         }
     }
 }
@@ -127,10 +140,7 @@ pub struct ConsumeOptions {
 impl ConsumeOptions {
     /// Everything in the stream, in order.
     pub fn new(stream: DurableStream, durable: impl Into<String>) -> Self {
-        let filter = match stream {
-            DurableStream::Turns => subject::ALL_TURNS.to_owned(),
-        };
-        Self { stream, durable: durable.into(), filter, in_flight: 1 }
+        Self { stream, durable: durable.into(), filter: stream.subjects().to_owned(), in_flight: 1 }
     }
 
     fn config(&self) -> pull::Config {
@@ -164,6 +174,28 @@ impl Consumer {
 }
 
 impl Bus {
+    /// Publishes into a durable stream and returns once it is stored. A second message with the same id within ten minutes is
+    /// stored once. Makes the stream where nobody has yet.
+    pub async fn publish_durable<T: Serialize>(
+        &self,
+        context: &Context,
+        stream: DurableStream,
+        subject: &str,
+        message_id: &str,
+        message: &T,
+    ) -> Result<(), Error> {
+        let payload = frame::encode(subject, message)?;
+        self.wait_connected().await?;
+        let headers = Self::outgoing_headers(context);
+        match store(self, subject, message_id, headers.clone(), payload.clone()).await {
+            Ok(()) => Ok(()),
+            Err(_) => {
+                declare(self, stream).await?;
+                store(self, subject, message_id, headers, payload).await
+            }
+        }
+    }
+
     /// Gives each message to `handler`, one after the other, and answers for it only after the handler has returned: a
     /// message whose handler fails, or whose process dies, comes again. So the handler must bear being called twice.
     /// Waits for NATS and the stream for as long as it takes.

@@ -68,6 +68,12 @@ impl Keyring {
             .then(|| PresentedKey { prefix: prefix.to_owned(), hash: self.hash(text) })
     }
 
+    /// 32 bytes that are always the same for this purpose and name, and tell nothing about any others.
+    pub fn derive(&self, purpose: &str, name: &str) -> [u8; 32] {
+        // Neither keys nor page tokens begin with a space, and no purpose holds a line's end.
+        self.mac(&format!(" {purpose}\n{name}")).finalize().into_bytes().into()
+    }
+
     pub(crate) fn mac(&self, text: &str) -> HmacSha256 {
         self.0.clone().chain_update(text)
     }
@@ -120,6 +126,15 @@ mod tests {
         assert!(same_hash(&presented.hash, &key.hash));
         let foreign = Keyring::new("another secret of 32 characters!").read_key(&key.text).unwrap();
         assert!(!same_hash(&foreign.hash, &key.hash));
+    }
+
+    #[test]
+    fn what_is_derived_is_the_same_again_and_for_nothing_else() {
+        let made = keyring().derive("source", "builds");
+        assert_eq!(keyring().derive("source", "builds"), made);
+        assert_ne!(keyring().derive("source", "build"), made);
+        assert_ne!(keyring().derive("target", "builds"), made);
+        assert_ne!(Keyring::new("another secret of 32 characters!").derive("source", "builds"), made);
     }
 
     #[test]

@@ -9,6 +9,9 @@
 //!
 //! Either becomes a [`Principal`], which a route asks for the [`Scope`] it names.
 //!
+//! Software proves itself otherwise: a webhook is signed ([`sign`], [`verify`]) with a [`Secret`] that both sides know, which
+//! [`Keyring::derive`] makes out of the installation's own, so that none has to be kept.
+//!
 //! This crate never does I/O and knows no clock: times come in as seconds since 1970. What it keeps secret never shows in a
 //! `Debug` text. Start with [keyring.rs](keyring.rs).
 
@@ -17,9 +20,11 @@ mod keyring;
 mod page_token;
 mod principal;
 mod scope;
+mod signature;
 
 pub use bearer::Bearer;
 pub use keyring::{Keyring, NewKey, PresentedKey, same_hash};
 pub use page_token::{PageClaims, TokenError};
 pub use principal::Principal;
 pub use scope::{Scope, Scopes, UnknownScope};
+pub use signature::{Refused, Secret, SecretError, TOLERANCE, sign, verify, verify_github};

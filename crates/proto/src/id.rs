@@ -157,6 +157,11 @@ uuid_id!(
     "job id"
 );
 uuid_id!(
+    /// One thing that a person is told without having asked.
+    NotificationId,
+    "notification id"
+);
+uuid_id!(
     /// One running process of a service.
     InstanceId,
     "instance id"

@@ -6,6 +6,7 @@
 
 mod error_code;
 mod id;
+mod plugin_event;
 pub mod subject;
 #[expect(clippy::all, clippy::allow_attributes, reason = "generated code")]
 mod generated {
@@ -15,4 +16,6 @@ mod generated {
 
 pub use error_code::ErrorCode;
 pub use generated::*;
-pub use id::{AgentId, IdError, InstanceId, JobId, PersonId, RequestId, RoomName, SessionId, TenantId, TurnId};
+pub use id::{
+    AgentId, IdError, InstanceId, JobId, NotificationId, PersonId, RequestId, RoomName, SessionId, TenantId, TurnId,
+};

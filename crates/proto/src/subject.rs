@@ -13,12 +13,21 @@ pub const TTS_REQUEST: &str = "tts.request";
 pub const BRAIN_READY: &str = "brain.ready";
 pub const TTS_READY: &str = "tts.ready";
 pub const SCHEDULER_READY: &str = "scheduler.ready";
+pub const NOTIFIER_READY: &str = "notifier.ready";
 pub const JOBS_SUBMIT: &str = "jobs.submit";
 pub const JOBS_CONTROL: &str = "jobs.control";
 /// There is something to do: free workers look at once.
 pub const JOBS_WAKE: &str = "jobs.wake";
 /// A job is not wanted any more: whoever is doing it stops.
 pub const JOBS_STOP: &str = "jobs.stop";
+/// The time has come for a notification.
+pub const NOTIFY_WORK: &str = "notify.work";
+/// A person's wish about notifications.
+pub const NOTIFY_CONTROL: &str = "notify.control";
+/// All events of all tenants that somebody may want to know.
+pub const ALL_NOTIFY_EVENTS: &str = "notify.events.>";
+/// What all persons of all tenants are told.
+pub const ALL_NOTIFY_PUSHES: &str = "notify.push.*.*";
 /// What happens in all rooms of all tenants.
 pub const ALL_ROOM_EVENTS: &str = "room.*.*.events";
 /// What happens in the typed conversations of all persons of all tenants.
@@ -59,6 +68,16 @@ pub fn person_events(tenant: &TenantId, person: &PersonId) -> String {
 
 pub fn turns(tenant: &TenantId, session: SessionId) -> String {
     format!("turns.{}.{session}", escape(tenant.as_str()))
+}
+
+/// Something that a person may want to know.
+pub fn notify_events(tenant: &TenantId, source: &str) -> String {
+    format!("notify.events.{}.{}", escape(tenant.as_str()), escape(source))
+}
+
+/// What a person is told.
+pub fn notify_push(tenant: &TenantId, person: &PersonId) -> String {
+    format!("notify.push.{}.{}", escape(tenant.as_str()), escape(person.as_str()))
 }
 
 /// What becomes of a job.

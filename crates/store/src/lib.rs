@@ -4,10 +4,11 @@
 //! row-level security keyed by the transaction's tenant, and no statement names a tenant itself, so a query that forgets
 //! whose data it reads finds nothing. Start with `migrations/`, then [`TenantTransaction`]: its functions live beside the
 //! rows they are about. Schema `agents`: `session.rs`, `turn.rs`, `memory.rs`, `fact.rs`, and `past.rs` for how people look
-//! back on it. Schema `identity`: `person.rs` and `key.rs`. Schema `jobs`: `job.rs` and `schedule.rs`. Two questions have no
-//! tenant: whose key this is ([`Store::find_key`]) and what there is to do ([`Store::waiting_jobs`] and its neighbours);
-//! functions of the database answer them and can do nothing else. Queries are checked at compile time
-//! against `.sqlx`, which `scripts/sqlx-prepare` writes.
+//! back on it. Schema `identity`: `person.rs` and `key.rs`. Schema `jobs`: `job.rs` and `schedule.rs`. Schema `notify`: the folder of that
+//! name. Three questions have no tenant: whose key this is ([`Store::find_key`]), whose source of events
+//! ([`Store::find_source`]) and what there is to do ([`Store::waiting_jobs`] and its neighbours); functions of the database
+//! answer them and can do nothing else. Queries are checked at compile time against `.sqlx`, which `scripts/sqlx-prepare`
+//! writes.
 //!
 //! Redis: [`Rooms`] says who holds a room and what happens in it. A room is taken with a [`RoomLease`] under an epoch that
 //! only grows; what its holder last wrote stays for a minute after them, for whoever takes over. Losing Redis never ends a
@@ -23,6 +24,7 @@ mod key;
 mod lease;
 mod memory;
 mod migration;
+mod notify;
 mod past;
 mod person;
 mod room;
@@ -42,6 +44,10 @@ pub use key::{KeyRow, NewKeyRow, StoredKey};
 pub use lease::{AcquireError, LeaseError, Renewal, RoomLease};
 pub use memory::{MemoryMatch, MemorySearch, NewMemory};
 pub use migration::MigrateError;
+pub use notify::{
+    DeliveryRow, FoundSource, NewNotification, NewTarget, NotificationQuery, NotificationRow, NotifySettings, RuleRow,
+    SourceRow, TargetRow,
+};
 pub use past::{SessionQuery, SessionSummary, TurnRow};
 pub use person::PersonRow;
 pub use room::{LastHeard, OpenTurn, RoomHolder, RoomState, Rooms, RoomsError};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use aether_proto::{RoomName, SessionId, TenantId, TurnId};
+use aether_proto::{PersonId, RoomName, SessionId, TenantId, TurnId};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncCommands as _, IntoConnectionInfo as _};
 use serde::{Deserialize, Serialize};
@@ -157,6 +157,18 @@ impl Rooms {
             }
             cursor = next;
         }
+    }
+
+    /// The rooms that this person is in.
+    pub async fn rooms_of(&self, tenant: &TenantId, person: &PersonId) -> Result<Vec<RoomName>, RoomsError> {
+        let mut theirs = Vec::new();
+        for room in self.rooms(tenant).await? {
+            let state = self.state(tenant, &room).await?;
+            if state.is_some_and(|state| state.people.iter().any(|one| one == person.as_str())) {
+                theirs.push(room);
+            }
+        }
+        Ok(theirs)
     }
 }
 

@@ -9,8 +9,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use crate::{
-    Error, JobQueue, JobRow, MigrateError, ScheduleRow, StoredKey, TenantTransaction, WaitingJob, job, key, migration,
-    schedule,
+    Error, FoundSource, JobQueue, JobRow, MigrateError, ScheduleRow, StoredKey, TenantTransaction, WaitingJob, job,
+    key, migration, notify, schedule,
 };
 
 /// A commit is on disk when it returns, whatever the server's default: the turn log is acknowledged after it.
@@ -92,6 +92,11 @@ impl Store {
     /// Whose key has this prefix, in whichever tenant. The caller compares the hashes.
     pub async fn find_key(&self, prefix: &str) -> Result<Option<StoredKey>, Error> {
         key::find(&self.pool, prefix).await
+    }
+
+    /// Who sends events under this id, in whichever tenant.
+    pub async fn find_source(&self, source: &str) -> Result<Option<FoundSource>, Error> {
+        notify::find(&self.pool, source).await
     }
 
     /// What waits in a pool and is due, of every tenant the first few.
