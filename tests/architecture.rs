@@ -12,7 +12,7 @@ const PURE: &[&str] = &["proto", "audio", "identity", "job", "turn"];
 const PARTS: &[&str] =
     &["bus", "livekit", "llm", "memory", "models", "onnx", "settings", "speech", "store", "telemetry", "voice"];
 /// Processes of their own. They talk over the bus and never know each other.
-const SERVICES: &[&str] = &["agent", "brain", "gateway", "scheduler", "tts"];
+const SERVICES: &[&str] = &["agent", "brain", "gateway", "notifier", "scheduler", "tts"];
 /// Start, drive and test the others.
 const EDGES: &[&str] = &["cli", "scripted-agent", "supervisor", "testkit", "tests"];
 

@@ -1,4 +1,4 @@
-//! All of Aether, standing: the real servers on free ports, and the five services as processes of their own.
+//! All of Aether, standing: the real servers on free ports, and the six services as processes of their own.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,6 +24,7 @@ pub const TENANT: &str = "default";
 const AGENT: &str = "aether";
 const SERVICE_PASSWORD: &str = "only-for-this-test";
 const IDENTITY_SECRET: &str = "only for this test, and long enough to be one";
+const NOTIFIER_SECRET: &str = "another for this test, and as long as the first";
 /// The model that `aether up` uses by default: the smaller one does not know what it was told.
 const MODEL: &str = "qwen2.5-coder-0.5b-instruct-q4_k_m";
 /// What the test kit gives each conversation.
@@ -43,6 +44,7 @@ pub struct House {
     pub tts: Server,
     pub agent: Server,
     pub scheduler: Server,
+    pub notifier: Server,
     pub gateway: Server,
     environment: BTreeMap<&'static str, String>,
     _door: MutexGuard<'static, ()>,
@@ -75,6 +77,7 @@ impl House {
             ("AETHER_WEB", page().display().to_string()),
             ("AETHER_PUBLIC_URL", format!("http://127.0.0.1:{gateway_port}")),
             ("AETHER_IDENTITY_SECRET", IDENTITY_SECRET.to_owned()),
+            ("AETHER_NOTIFIER_SECRET", NOTIFIER_SECRET.to_owned()),
             ("NATS_URL", nats.url.clone()),
             ("REDIS_URL", redis.url.clone()),
             ("POSTGRES_URL", service_url),
@@ -86,11 +89,12 @@ impl House {
             ("LLM_MODEL", llm.model.clone()),
             ("LLM_CONTEXT_TOKENS", LLM_CONTEXT_TOKENS.to_owned()),
         ]);
-        let (brain, tts, agent, scheduler, gateway) = tokio::join!(
+        let (brain, tts, agent, scheduler, notifier, gateway) = tokio::join!(
             service("brain", None, &environment),
             service("tts", None, &environment),
             service("agent", None, &environment),
             service("scheduler", None, &environment),
+            service("notifier", None, &environment),
             service("gateway", Some(gateway_port), &environment)
         );
         let house = Self {
@@ -103,6 +107,7 @@ impl House {
             tts,
             agent,
             scheduler,
+            notifier,
             gateway,
             environment,
             _door: door,
@@ -113,7 +118,7 @@ impl House {
 
     /// Every service has what it needs.
     pub async fn all_ready(&self) {
-        for server in [&self.brain, &self.tts, &self.agent, &self.scheduler, &self.gateway] {
+        for server in [&self.brain, &self.tts, &self.agent, &self.scheduler, &self.notifier, &self.gateway] {
             ready(server).await;
         }
     }

@@ -18,11 +18,12 @@ const GATEWAY: u16 = 8000;
 const OLLAMA: &str = "http://127.0.0.1:11434";
 
 /// Aether's services and their programs, which lie beside this one.
-pub const SERVICES: [(&str, &str); 5] = [
+pub const SERVICES: [(&str, &str); 6] = [
     ("brain", "aether-brain"),
     ("tts", "aether-tts"),
     ("agent", "aether-agent"),
     ("scheduler", "aether-scheduler"),
+    ("notifier", "aether-notifier"),
     ("gateway", "aether-gateway"),
 ];
 /// Agent processes beyond the first; as many as one machine could have use for.
@@ -142,6 +143,9 @@ impl Plan {
         let port = bind.parse().map_or(GATEWAY, |bind: SocketAddr| bind.port());
         if written(rows, "gateway.identity_secret").is_none() {
             self.tell("AETHER_IDENTITY_SECRET", secrets.identity_secret.clone());
+        }
+        if written(rows, "notifier.secret").is_none() {
+            self.tell("AETHER_NOTIFIER_SECRET", secrets.notifier_secret.clone());
         }
         self.tell("AETHER_GATEWAY_BIND", bind);
         let public = match written(rows, "gateway.public_url") {

@@ -137,12 +137,13 @@ impl Up {
         let binds = self.context.settings(|loader| {
             let (brain, tts) = (HttpSettings::brain(loader), HttpSettings::tts(loader));
             let (agent, gateway) = (HttpSettings::agent(loader), HttpSettings::gateway(loader));
-            let scheduler = HttpSettings::scheduler(loader);
+            let (scheduler, notifier) = (HttpSettings::scheduler(loader), HttpSettings::notifier(loader));
             Ok([
                 ("brain", brain?.bind),
                 ("tts", tts?.bind),
                 ("agent", agent?.bind),
                 ("scheduler", scheduler?.bind),
+                ("notifier", notifier?.bind),
                 ("gateway", gateway?.bind),
             ])
         })?;

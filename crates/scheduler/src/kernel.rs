@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aether_bus::{Bus, Context};
 use aether_proto::{AgentId, InstanceId, JobId, KernelEvent, TenantId, subject};
-use aether_store::{Error, JobRow, NewSchedule, Rooms, Store, Submitted};
+use aether_store::{Error, JobRow, NewSchedule, Store, Submitted};
 use aether_telemetry::with_causes;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,6 @@ pub(crate) struct Kernel {
     pub options: Options,
     pub bus: Bus,
     pub store: Store,
-    pub rooms: Rooms,
     pub clerk: Clerk,
     /// Under which jobs are held.
     pub worker: String,
@@ -31,10 +30,10 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    pub fn new(options: Options, bus: Bus, store: Store, rooms: Rooms, clerk: Clerk) -> Arc<Self> {
+    pub fn new(options: Options, bus: Bus, store: Store, clerk: Clerk) -> Arc<Self> {
         let worker = format!("scheduler/{}", InstanceId::generate());
         let (bell, planned, running) = (Notify::new(), Mutex::default(), Mutex::default());
-        Arc::new(Self { options, bus, store, rooms, clerk, worker, bell, planned, running })
+        Arc::new(Self { options, bus, store, clerk, worker, bell, planned, running })
     }
 
     /// Of everything that is said about a job.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use aether_bus::{Bus, ServiceOptions};
 use aether_proto::{JobControl, KernelEvent, KernelRequest, ReadyReply, ReadyRequest, subject};
-use aether_store::{Rooms, RoomsError, Store};
-use aether_telemetry::{Health, HttpServer, PartHealth, ServeError, http_router};
+use aether_store::Store;
+use aether_telemetry::{Health, HttpServer, ServeError, http_router};
 use futures::TryFutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,8 +28,6 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 pub enum Error {
     #[error("the connection to Postgres can't be prepared")]
     Store(#[from] aether_store::ConnectError),
-    #[error("the connection to Redis can't be prepared")]
-    Rooms(#[from] RoomsError),
     #[error("the connection to NATS can't be prepared")]
     Bus(#[from] aether_bus::ConnectError),
     #[error("the service can't be registered on the bus")]
@@ -42,7 +40,6 @@ pub enum Error {
 pub struct Parts {
     pub bus: Bus,
     pub store: Store,
-    pub rooms: Rooms,
     pub http: HttpServer,
 }
 
@@ -51,8 +48,7 @@ impl Parts {
         let http = HttpServer::bind(settings.http.bind).await?;
         let bus = Bus::connect(aether_bus::Options::from_settings(NAME, &settings.nats)).await?;
         let store = Store::connect(&aether_store::Options::new(settings.postgres.url.expose()))?;
-        let rooms = Rooms::connect(settings.redis.url.expose())?;
-        Ok(Self { bus, store, rooms, http })
+        Ok(Self { bus, store, http })
     }
 }
 
@@ -75,11 +71,11 @@ impl Service {
 
     /// Works until `shutdown`, then finishes what was begun.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { options, parts: Parts { bus, store, rooms, http }, health } = self;
+        let Self { options, parts: Parts { bus, store, http }, health } = self;
         let (nats, postgres) = (health.part("nats"), health.part("postgres"));
-        let (redis, jobs) = (health.optional_part("redis"), health.optional_part("jobs"));
+        let jobs = health.optional_part("jobs");
         let clerk = Clerk::start(&store);
-        let kernel = Kernel::new(options, bus.clone(), store, rooms, clerk);
+        let kernel = Kernel::new(options, bus.clone(), store, clerk);
         tokio::select! {
             result = async {
                 tokio::try_join!(
@@ -88,7 +84,6 @@ impl Service {
                 )
             } => result.map(|_| ()),
             never = bus.watch(&nats) => match never {},
-            never = watch_redis(&kernel, &redis) => match never {},
             never = clock::renew(&kernel) => match never {},
             never = clock::look(&kernel, &postgres) => match never {},
             never = clock::count(&kernel, &jobs) => match never {},
@@ -115,16 +110,6 @@ async fn listen(kernel: &Kernel, subject: &str, heard: fn(&Kernel, &KernelEvent)
             }
         }
         tokio::time::sleep(LISTEN_AGAIN).await;
-    }
-}
-
-async fn watch_redis(kernel: &Kernel, health: &PartHealth) -> std::convert::Infallible {
-    loop {
-        match kernel.rooms.ready().await {
-            Ok(()) => health.up(),
-            Err(error) => health.down(format_args!("{error}; nobody is reminded aloud meanwhile")),
-        }
-        tokio::time::sleep(Duration::from_secs(5)).await;
     }
 }
 

@@ -1,13 +1,13 @@
 //! All settings there are.
 
 use crate::blocks::{
-    agent, brain, gateway, home, http, identity, kernel, livekit, llm, nats, postgres, redis, speech, telemetry, tts,
-    turn_taking,
+    agent, brain, gateway, home, http, identity, kernel, livekit, llm, nats, notifier, postgres, redis, speech,
+    telemetry, tts, turn_taking,
 };
 use crate::{
     AgentSettings, BrainSettings, GatewaySettings, HomeSettings, HttpSettings, IdentitySettings, KernelSettings,
-    LiveKitSettings, LlmSettings, Loader, NatsSettings, PostgresSettings, Problem, RedisSettings, Row, Setting,
-    SpeechSettings, TelemetrySettings, TtsSettings, TurnTakingSettings,
+    LiveKitSettings, LlmSettings, Loader, NatsSettings, NotifierSettings, PostgresSettings, Problem, RedisSettings,
+    Row, Setting, SpeechSettings, TelemetrySettings, TtsSettings, TurnTakingSettings,
 };
 
 /// Every setting, block by block: what `aether.toml` may hold and `aether config` shows.
@@ -27,6 +27,7 @@ pub const ALL: &[&[&Setting]] = &[
     brain::SETTINGS,
     tts::SETTINGS,
     kernel::SETTINGS,
+    notifier::SETTINGS,
     telemetry::SETTINGS,
 ];
 
@@ -46,12 +47,14 @@ pub fn describe(mut loader: Loader<'_>) -> (Vec<Row>, Vec<Problem>) {
     let _ = HttpSettings::brain(&mut loader);
     let _ = HttpSettings::tts(&mut loader);
     let _ = HttpSettings::scheduler(&mut loader);
+    let _ = HttpSettings::notifier(&mut loader);
     let _ = GatewaySettings::read(&mut loader);
     let _ = AgentSettings::read(&mut loader);
     let _ = TurnTakingSettings::read(&mut loader);
     let _ = BrainSettings::read(&mut loader);
     let _ = TtsSettings::read(&mut loader);
     let _ = KernelSettings::read(&mut loader);
+    let _ = NotifierSettings::read(&mut loader);
     let _ = TelemetrySettings::read(&mut loader);
     loader.into_rows()
 }

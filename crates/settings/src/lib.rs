@@ -48,6 +48,7 @@ pub use blocks::kernel::KernelSettings;
 pub use blocks::livekit::LiveKitSettings;
 pub use blocks::llm::{Dialect, LlmSettings};
 pub use blocks::nats::NatsSettings;
+pub use blocks::notifier::NotifierSettings;
 pub use blocks::postgres::PostgresSettings;
 pub use blocks::redis::RedisSettings;
 pub use blocks::speech::SpeechSettings;

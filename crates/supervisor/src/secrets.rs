@@ -18,6 +18,9 @@ pub struct Secrets {
     /// What the gateway's keys and page tokens are made with. Empty only in a file that an earlier version wrote.
     #[serde(default)]
     pub identity_secret: String,
+    /// What the notifier's keys are made with. Empty as above.
+    #[serde(default)]
+    pub notifier_secret: String,
 }
 
 impl Secrets {
@@ -29,6 +32,7 @@ impl Secrets {
             postgres_password: word(32),
             postgres_service_password: word(32),
             identity_secret: word(43),
+            notifier_secret: word(43),
         }
     }
 
@@ -36,8 +40,15 @@ impl Secrets {
     pub fn load_or_create(layout: &Layout) -> Result<Self, Error> {
         let path = layout.run("secrets.json");
         let secrets = match Self::read(&path)? {
-            Some(secrets) if !secrets.identity_secret.is_empty() => return Ok(secrets),
-            Some(secrets) => Self { identity_secret: word(43), ..secrets },
+            Some(secrets) if !secrets.identity_secret.is_empty() && !secrets.notifier_secret.is_empty() => {
+                return Ok(secrets);
+            }
+            Some(secrets) => {
+                let or_new = |secret: String| if secret.is_empty() { word(43) } else { secret };
+                let identity_secret = or_new(secrets.identity_secret);
+                let notifier_secret = or_new(secrets.notifier_secret);
+                Self { identity_secret, notifier_secret, ..secrets }
+            }
             None => Self::random(),
         };
         let text = serde_json::to_string_pretty(&secrets)
@@ -118,7 +129,9 @@ mod tests {
         write_private(&layout.run("secrets.json"), old).unwrap();
         let first = Secrets::load_or_create(&layout).unwrap();
         assert_eq!((first.postgres_password.as_str(), first.postgres_service_password.as_str()), ("b", "c"));
-        assert!(first.identity_secret.len() >= 32);
-        assert_eq!(Secrets::load_or_create(&layout).unwrap().identity_secret, first.identity_secret);
+        assert!(first.identity_secret.len() >= 32 && first.notifier_secret.len() >= 32);
+        let second = Secrets::load_or_create(&layout).unwrap();
+        assert_eq!(second.identity_secret, first.identity_secret);
+        assert_eq!(second.notifier_secret, first.notifier_secret);
     }
 }

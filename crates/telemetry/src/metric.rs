@@ -70,11 +70,18 @@ pub const JOBS_RUNNING: &str = "aether_jobs_running";
 pub const JOB_ATTEMPTS: &str = "aether_job_attempts_total";
 /// From when a job was due to its beginning. Label `priority` (`P0` to `P3`).
 pub const JOB_START: &str = "aether_job_start_delay_seconds";
+/// Events that became notifications. Label `state`, as the first decision left them.
+pub const NOTIFICATIONS: &str = "aether_notifications_total";
+/// How long a decision took. Label `by` (`rule`, `model`, `default`).
+pub const NOTIFICATION_DECISION: &str = "aether_notification_decision_seconds";
+/// Attempts to tell somebody through a channel. Labels `channel` (`push`, `email`, `webhook`), `outcome` (`delivered`,
+/// `failed`).
+pub const NOTIFICATION_DELIVERIES: &str = "aether_notification_deliveries_total";
 
 /// Whether a part is up (1) or not (0). Label `part`.
 pub const PART_UP: &str = "part_up";
 
-const HISTOGRAMS: [(&str, Unit, &str); 14] = [
+const HISTOGRAMS: [(&str, Unit, &str); 15] = [
     (OPERATION_DURATION, Unit::Seconds, "duration of one model operation"),
     (TIME_TO_FIRST_TOKEN, Unit::Seconds, "request to first token or first PCM"),
     (TOKEN_USAGE, Unit::Count, "tokens of one request"),
@@ -88,10 +95,11 @@ const HISTOGRAMS: [(&str, Unit, &str); 14] = [
     (SYNTHESISED, Unit::Seconds, "length of the speech that was made"),
     (MEMORY_RECALL, Unit::Seconds, "recalling memories for a turn, by stage"),
     (JOB_START, Unit::Seconds, "from when a job was due to its beginning"),
+    (NOTIFICATION_DECISION, Unit::Seconds, "deciding whether somebody is told, by who decides"),
     (BUS_HANDLED_DURATION, Unit::Seconds, "one request or call, from its arrival to its end"),
 ];
 
-const COUNTERS: [(&str, &str); 9] = [
+const COUNTERS: [(&str, &str); 11] = [
     (TURNS, "turns that ended, by how"),
     (INTERRUPTIONS, "answers that a person stopped by speaking"),
     (IGNORED, "stretches of sound that were not answered, by reason"),
@@ -100,6 +108,8 @@ const COUNTERS: [(&str, &str); 9] = [
     (LANE_DROPPED, "frames that a lane could not keep up with"),
     (EVENTS_DROPPED, "client events that nobody took in time"),
     (JOB_ATTEMPTS, "attempts at jobs that ended, by kind and outcome"),
+    (NOTIFICATIONS, "events that became notifications, by state"),
+    (NOTIFICATION_DELIVERIES, "attempts to tell somebody, by channel and outcome"),
     (BUS_HANDLED, "requests and calls that a worker took, by outcome"),
 ];
 

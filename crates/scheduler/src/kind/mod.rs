@@ -1,6 +1,7 @@
 //! What a job can be. One kind, one file: its payload, its limits and what it does.
 
 mod nothing;
+mod notification;
 mod reminder;
 pub(crate) mod retention;
 
@@ -12,10 +13,18 @@ use aether_store::JobRow;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
+use self::notification::Notification;
 use crate::kernel::Kernel;
 
 /// All there are.
-const ALL: [&dyn Kind; 3] = [&reminder::Reminder, &retention::Retention, &nothing::Nothing];
+const ALL: [&dyn Kind; 6] = [
+    &reminder::Reminder,
+    &Notification::Decision,
+    &Notification::Delivery,
+    &Notification::Digest,
+    &retention::Retention,
+    &nothing::Nothing,
+];
 
 /// Who waits for a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,12 @@
-//! Tells a person at its time what they wanted to be told: aloud, in the room they are in.
+//! Tells a person at its time what they wanted to be told. Where and how they are told is the notifier's to find out.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use aether_bus::DurableStream;
 use aether_job::Priority;
-use aether_proto::{Announce, PersonId, RoomControl, RoomControlReply, RoomName, room_control, subject};
-use aether_store::{JobRow, RoomsError};
+use aether_proto::{PersonId, PluginEvent, Urgency, subject};
+use aether_store::JobRow;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde::Deserialize;
@@ -14,11 +15,7 @@ use serde_json::{Value, json};
 use super::{Kind, Outcome, Pool};
 use crate::kernel::Kernel;
 
-/// Until it is looked again for somebody who is in no room, or whose room can't be found out.
-const UNTIL_THERE: Duration = Duration::from_secs(5);
-const LONGEST: usize = 500;
-/// Within it the agent in the room takes what is to be said, or does not.
-const ASKING: Duration = Duration::from_secs(3);
+const LONGEST: usize = 480;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,11 +54,10 @@ impl Kind for Reminder {
     fn run<'a>(&'a self, kernel: &'a Arc<Kernel>, job: &'a JobRow) -> BoxFuture<'a, Outcome> {
         async move {
             let Some(person) = &job.person else { return Outcome::Impossible("it is for nobody".to_owned()) };
-            let payload = match read(&job.payload) {
-                Ok(payload) => payload,
-                Err(reason) => return Outcome::Impossible(reason),
-            };
-            remind(kernel, job, person, &payload.about).await
+            match read(&job.payload) {
+                Ok(payload) => remind(kernel, job, person, &payload.about).await,
+                Err(reason) => Outcome::Impossible(reason),
+            }
         }
         .boxed()
     }
@@ -77,39 +73,24 @@ fn read(payload: &Value) -> Result<Payload, String> {
     }
 }
 
-async fn remind(kernel: &Arc<Kernel>, job: &JobRow, person: &PersonId, about: &str) -> Outcome {
-    let rooms = match rooms_of(kernel, job, person).await {
-        Ok(rooms) => rooms,
-        Err(error) => {
-            tracing::warn!(%error, job = %job.job, "nobody can say who is in which room, so a reminder waits");
-            return Outcome::NotNow(UNTIL_THERE);
-        }
+/// Under the job's id the notifier tells it once, however often it is handed over.
+async fn remind(kernel: &Kernel, job: &JobRow, person: &PersonId, about: &str) -> Outcome {
+    let event = PluginEvent {
+        event_id: job.job.to_string(),
+        source: "reminder".to_owned(),
+        kind: "reminder".to_owned(),
+        person_id: person.to_string(),
+        title: format!("Here is your reminder: {}.", about.trim().trim_end_matches(['.', '!'])),
+        urgency: Urgency::Urgent.into(),
+        ..PluginEvent::default()
     };
-    let text = format!("Here is your reminder: {}.", about.trim().trim_end_matches(['.', '!']));
-    for room in rooms {
-        // The agent says what it was asked to say under one id once, however often it is asked.
-        let announce = Announce { id: job.job.to_string(), person_id: person.to_string(), text: text.clone() };
-        let wish = RoomControl { action: Some(room_control::Action::Announce(announce)) };
-        let context = Kernel::context(job).with_deadline(ASKING);
-        let asked = kernel.bus.request(&context, &subject::room_control(&job.tenant, &room), &wish).await;
-        match asked.map(|RoomControlReply { .. }| ()) {
-            Ok(()) => return Outcome::Done(json!({ "told_in": room })),
-            // The agent or the person has just gone, or it has too much to say already. That is no failure of the reminder.
-            Err(error) => tracing::debug!(%error, %room, job = %job.job, "a reminder was not taken in a room"),
-        }
+    let subject = subject::notify_events(&job.tenant, "reminder");
+    let context = Kernel::context(job);
+    let message_id = format!("reminder:{}", job.job);
+    match kernel.bus.publish_durable(&context, DurableStream::Events, &subject, &message_id, &event).await {
+        Ok(()) => Outcome::Done(json!({ "handed_to": "notifier" })),
+        Err(error) => Outcome::Failed(error.to_string()),
     }
-    Outcome::NotNow(UNTIL_THERE)
-}
-
-async fn rooms_of(kernel: &Kernel, job: &JobRow, person: &PersonId) -> Result<Vec<RoomName>, RoomsError> {
-    let mut theirs = Vec::new();
-    for room in kernel.rooms.rooms(&job.tenant).await? {
-        let state = kernel.rooms.state(&job.tenant, &room).await?;
-        if state.is_some_and(|state| state.people.iter().any(|one| one == person.as_str())) {
-            theirs.push(room);
-        }
-    }
-    Ok(theirs)
 }
 
 #[cfg(test)]
@@ -122,7 +103,7 @@ mod tests {
         for (payload, reason) in [
             (json!({}), "`about`"),
             (json!({ "about": " " }), "empty"),
-            (json!({ "about": "x".repeat(501) }), "limit"),
+            (json!({ "about": "x".repeat(481) }), "limit"),
             (json!({ "about": "tea", "when": "now" }), "when"),
             (json!([]), "about"),
             (Value::Null, "about"),

@@ -1,4 +1,4 @@
-//! A scheduler in its house: real NATS, Postgres and Redis, and somebody who asks.
+//! A scheduler in its house: real NATS and Postgres, and somebody who asks.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use aether_proto::{
     TenantId, job_control, subject,
 };
 use aether_scheduler::{Options, Parts, Service};
-use aether_store::{JobQuery, JobRow, Rooms, Store};
+use aether_store::{JobQuery, JobRow, Store};
 use aether_telemetry::{Health, HttpServer};
 use aether_testkit as testkit;
-use testkit::{Nats, Postgres, Redis};
+use testkit::{Nats, Postgres};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +20,6 @@ const SERVICE_PASSWORD: &str = "only-for-this-test";
 pub struct House {
     pub nats: Nats,
     pub postgres: Postgres,
-    pub redis: Redis,
     pub store_url: String,
     pub store: Store,
     /// Somebody else's connection to the same NATS.
@@ -37,7 +36,7 @@ pub struct Scheduler {
 
 impl House {
     pub async fn build() -> Self {
-        let (nats, postgres, redis) = tokio::join!(testkit::nats(), testkit::postgres(), testkit::redis());
+        let (nats, postgres) = tokio::join!(testkit::nats(), testkit::postgres());
         Store::migrate(&postgres.url, SERVICE_PASSWORD).await.unwrap();
         let host = postgres.url.rsplit_once('@').unwrap().1;
         let store_url = format!("postgres://aether_service:{SERVICE_PASSWORD}@{host}");
@@ -45,7 +44,7 @@ impl House {
         let bus = Bus::connect(aether_bus::Options::new(&nats.url, "somebody")).await.unwrap();
         bus.ready(Duration::from_secs(10)).await.unwrap();
         let context = Context::new(TenantId::new("acme").unwrap(), AgentId::new("aether").unwrap());
-        Self { nats, postgres, redis, store_url, store, bus, context }
+        Self { nats, postgres, store_url, store, bus, context }
     }
 
     pub fn tenant(&self, name: &str) -> Context {
@@ -63,7 +62,6 @@ impl House {
         let parts = Parts {
             bus: Bus::connect(aether_bus::Options::new(&self.nats.url, "scheduler")).await.unwrap(),
             store: Store::connect(&aether_store::Options::new(&self.store_url)).unwrap(),
-            rooms: Rooms::connect(&self.redis.url).unwrap(),
             http: HttpServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap(),
         };
         let service = Service::new(options, parts);

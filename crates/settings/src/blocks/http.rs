@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use crate::{Invalid, Loader, Setting, Shown, value};
 
-pub(crate) const SETTINGS: &[&Setting] = &[&GATEWAY, &AGENT, &BRAIN, &TTS, &SCHEDULER];
+pub(crate) const SETTINGS: &[&Setting] = &[&GATEWAY, &AGENT, &BRAIN, &TTS, &SCHEDULER, &NOTIFIER];
 
 const ABOUT: &str = "address and port of the service's own HTTP server: health, metrics and what it offers";
 const GATEWAY: Setting = Setting {
@@ -42,6 +42,14 @@ const SCHEDULER: Setting = Setting {
     about: ABOUT,
 };
 
+const NOTIFIER: Setting = Setting {
+    key: "notifier.bind",
+    env: &["AETHER_NOTIFIER_BIND"],
+    default: Some("127.0.0.1:7905"),
+    shown: Shown::All,
+    about: ABOUT,
+};
+
 /// Where a service's HTTP server listens. Loopback unless told otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpSettings {
@@ -67,6 +75,10 @@ impl HttpSettings {
 
     pub fn scheduler(loader: &mut Loader<'_>) -> Result<Self, Invalid> {
         Self::read(loader, &SCHEDULER)
+    }
+
+    pub fn notifier(loader: &mut Loader<'_>) -> Result<Self, Invalid> {
+        Self::read(loader, &NOTIFIER)
     }
 
     fn read(loader: &mut Loader<'_>, setting: &'static Setting) -> Result<Self, Invalid> {

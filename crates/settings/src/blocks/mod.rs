@@ -10,6 +10,7 @@ pub(crate) mod kernel;
 pub(crate) mod livekit;
 pub(crate) mod llm;
 pub(crate) mod nats;
+pub(crate) mod notifier;
 pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod speech;
