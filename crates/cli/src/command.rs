@@ -3,7 +3,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    Context, Error, bench, chat, config, key, models, page, people, room, session, status, talk, task, token, turn, up,
+    Context, Error, bench, chat, config, key, models, page, people, room, session, source, status, talk, task, token,
+    turn, up,
 };
 
 /// A voice agent on your own machine: talk to it in a browser or any LiveKit room, or write to it; it remembers both.
@@ -23,6 +24,7 @@ Examples:
   aether room watch                                follow what is said in the rooms
   aether session list                              what was said before
   aether task list                                 reminders, and what else is done in the background
+  aether source add builds                         let software tell you what happens
   aether key create --name laptop                  a key for programs that speak OpenAI's interface
   aether token --room kitchen --identity ada       a token to join a room with any LiveKit client
   aether talk --wav question.wav --out answer.wav  ask by voice, without a microphone
@@ -45,6 +47,8 @@ enum Action {
     Session(session::Action),
     #[command(subcommand)]
     Task(task::Action),
+    #[command(subcommand)]
+    Source(source::Action),
     #[command(subcommand)]
     Key(key::Action),
     #[command(subcommand)]
@@ -83,6 +87,7 @@ async fn act(action: Action) -> Result<(), Error> {
         Action::Room(action) => Box::pin(room::run(&context, action)).await,
         Action::Session(action) => session::run(&context, action).await,
         Action::Task(action) => task::run(&context, action).await,
+        Action::Source(action) => source::run(&context, action).await,
         Action::Key(action) => key::run(&context, action).await,
         Action::Person(action) => people::run(&context, action).await,
         Action::Token(arguments) => token::run(&context, &arguments),

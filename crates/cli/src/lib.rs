@@ -27,6 +27,7 @@ mod print;
 mod room;
 mod running;
 mod session;
+mod source;
 mod sse;
 mod status;
 mod talk;

@@ -71,8 +71,7 @@ impl Body {
         }
     }
 
-    #[cfg(test)]
-    pub fn of(value: Value) -> Self {
+    pub const fn of(value: Value) -> Self {
         Self(value)
     }
 }

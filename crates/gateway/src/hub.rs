@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aether_bus::{Bus, Error, Event, Subscription};
-use aether_proto::{ClientEvent, PersonId, TenantId, client_event, subject};
+use aether_proto::{ClientEvent, Notification, PersonId, TenantId, client_event, subject};
 use axum::extract::ws::Utf8Bytes;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::latency::Latency;
+use crate::notifications::notified;
 
 /// How much may wait for one listener.
 const MOST_FRAMES: usize = 256;
@@ -68,6 +69,16 @@ pub(crate) enum Ended {
 }
 
 impl Feed {
+    /// What comes before everything else: what this listener has missed.
+    pub fn begin_with(&self, missed: &[ClientEvent]) {
+        for event in missed {
+            // Made here, so it has a JSON form.
+            if let Ok(text) = serde_json::to_string(event) {
+                self.queue.push(&Utf8Bytes::from(text));
+            }
+        }
+    }
+
     /// The next event as canonical JSON. Nothing is lost when this is dropped.
     pub async fn next(&self) -> Result<Utf8Bytes, Ended> {
         loop {
@@ -222,9 +233,12 @@ async fn hear(bus: Bus, listeners: Listeners, latency: Latency) {
     loop {
         let rooms = bus.subscribe::<ClientEvent>(subject::ALL_ROOM_EVENTS).await;
         let people = bus.subscribe::<ClientEvent>(subject::ALL_PERSON_EVENTS).await;
-        match (rooms, people) {
-            (Ok(rooms), Ok(people)) => pass_on(rooms, people, &listeners, &latency).await,
-            (Err(error), _) | (_, Err(error)) => tracing::warn!(%error, "what happens in rooms can't be heard"),
+        let pushes = bus.subscribe::<Notification>(subject::ALL_NOTIFY_PUSHES).await;
+        match (rooms, people, pushes) {
+            (Ok(rooms), Ok(people), Ok(pushes)) => pass_on(rooms, people, pushes, &listeners, &latency).await,
+            (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
+                tracing::warn!(%error, "what happens can't be heard");
+            }
         }
         // Who listens must not believe that nothing happens.
         listeners.end_all(Ended::Lost);
@@ -236,6 +250,7 @@ async fn hear(bus: Bus, listeners: Listeners, latency: Latency) {
 async fn pass_on(
     mut rooms: Subscription<ClientEvent>,
     mut people: Subscription<ClientEvent>,
+    mut pushes: Subscription<Notification>,
     listeners: &Listeners,
     latency: &Latency,
 ) {
@@ -244,6 +259,7 @@ async fn pass_on(
         let heard = tokio::select! {
             event = rooms.next() => event,
             event = people.next() => event,
+            push = pushes.next() => push.map(|push| push.map(told)),
         };
         match heard {
             None => return,
@@ -265,13 +281,19 @@ async fn pass_on(
     }
 }
 
-/// Whose event it is, and in whose conversation it happened: `room.<tenant>.<room>.events` or
-/// `people.<tenant>.<person>.events`. The subject says it, not the message.
+/// A notification as the event that its person's clients get.
+fn told(push: Event<Notification>) -> Event<ClientEvent> {
+    let person = address(&push.subject).and_then(|(_, person)| person).unwrap_or_default();
+    Event { message: notified(&person, push.message), context: push.context, subject: push.subject }
+}
+
+/// Whose event it is, and in whose conversation it happened: `room.<tenant>.<room>.events`,
+/// `people.<tenant>.<person>.events` or `notify.push.<tenant>.<person>`. The subject says it, not the message.
 fn address(subject: &str) -> Option<(TenantId, Option<String>)> {
-    let mut tokens = subject.split('.');
+    let mut tokens = subject.strip_prefix("notify.").unwrap_or(subject).split('.');
     let (kind, tenant, name) = (tokens.next()?, tokens.next()?, tokens.next()?);
     let tenant = TenantId::new(subject::unescape(tenant)?).ok()?;
-    let about = if kind == "people" { Some(subject::unescape(name)?) } else { None };
+    let about = if kind == "people" || kind == "push" { Some(subject::unescape(name)?) } else { None };
     Some((tenant, about))
 }
 

@@ -12,6 +12,7 @@
 mod access;
 mod app;
 mod chat;
+mod events;
 mod fields;
 mod health;
 mod hub;
@@ -20,6 +21,7 @@ mod keys;
 mod latency;
 mod me;
 mod models;
+mod notifications;
 mod options;
 mod page;
 mod page_tokens;

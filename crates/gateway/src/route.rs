@@ -10,14 +10,17 @@ use axum::Router;
 use axum::http::{HeaderName, Method, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, delete, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::access::{Access, enforce};
 use crate::app::App;
 use crate::problem::Problem;
-use crate::{chat, keys, latency, me, models, page, page_tokens, people, rooms, sessions, socket, tasks, webhook};
+use crate::{
+    chat, events, keys, latency, me, models, notifications, page, page_tokens, people, rooms, sessions, socket, tasks,
+    webhook,
+};
 
 /// A route, without who answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +59,19 @@ fn table() -> Vec<Row> {
         row(Method::POST,   "/v1/tasks/control",        With(Chat),    post(tasks::control)),
         row(Method::GET,    "/v1/tasks/{id}",           With(History), get(tasks::show)),
         row(Method::GET,    "/v1/schedules",            With(History), get(tasks::schedules)),
+        row(Method::GET,    "/v1/notifications",               With(History), get(notifications::list)),
+        row(Method::POST,   "/v1/notifications/{id}",          With(Chat),    post(notifications::act)),
+        row(Method::GET,    "/v1/notifications/rules",         With(History), get(notifications::rules)),
+        row(Method::DELETE, "/v1/notifications/rules/{id}",    With(Chat),    delete(notifications::forget_rule)),
+        row(Method::GET,    "/v1/notifications/settings",      With(History), get(notifications::settings)),
+        row(Method::PUT,    "/v1/notifications/settings",      With(Chat),    put(notifications::change_settings)),
+        row(Method::GET,    "/v1/notifications/targets",       With(History), get(notifications::targets)),
+        row(Method::POST,   "/v1/notifications/targets",       With(Chat),    post(notifications::add_target)),
+        row(Method::DELETE, "/v1/notifications/targets/{id}",  With(Chat),    delete(notifications::remove_target)),
+        row(Method::GET,    "/v1/sources",              With(History), get(notifications::sources)),
+        row(Method::POST,   "/v1/sources",              With(Chat),    post(notifications::add_source)),
+        row(Method::DELETE, "/v1/sources/{id}",         With(Chat),    delete(notifications::remove_source)),
+        row(Method::POST,   "/v1/events/{source}",      Signed,        post(events::receive)),
         row(Method::GET,    "/v1/me",                   Known,         get(me::show)),
         row(Method::PATCH,  "/v1/me",                   Known,         patch(me::change)),
         row(Method::POST,   "/v1/page-tokens",          Known,         post(page_tokens::create)),
@@ -93,7 +109,7 @@ pub(crate) fn router(app: &App) -> Router {
 fn cross_origin() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([HeaderName::from_static("x-conversation-id"), HeaderName::from_static("retry-after")])
 }

@@ -50,12 +50,7 @@ pub(crate) async fn list(
 
 /// How many a caller wants, and only from before when.
 pub(crate) fn page_of(query: &HashMap<String, String>) -> Result<(u32, Option<OffsetDateTime>), Problem> {
-    let limit = match query.get("limit") {
-        None => USUAL,
-        Some(text) => text.parse().ok().filter(|limit| (1..=MOST).contains(limit)).ok_or_else(|| {
-            Problem::field("limit", format_args!("`limit` must be a whole number between 1 and {MOST}"))
-        })?,
-    };
+    let limit = limit_of(query)?;
     let before = match query.get("before") {
         None => None,
         Some(text) => Some(OffsetDateTime::parse(text, &Rfc3339).map_err(|_| {
@@ -63,6 +58,16 @@ pub(crate) fn page_of(query: &HashMap<String, String>) -> Result<(u32, Option<Of
         })?),
     };
     Ok((limit, before))
+}
+
+/// How many a caller wants.
+pub(crate) fn limit_of(query: &HashMap<String, String>) -> Result<u32, Problem> {
+    match query.get("limit") {
+        None => Ok(USUAL),
+        Some(text) => text.parse().ok().filter(|limit| (1..=MOST).contains(limit)).ok_or_else(|| {
+            Problem::field("limit", format_args!("`limit` must be a whole number between 1 and {MOST}"))
+        }),
+    }
 }
 
 /// `GET /v1/sessions/{id}`

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{Caller, bearer, now_unix};
 use crate::app::App;
 use crate::hub::{Ended, Feed};
+use crate::notifications::unseen;
 use crate::problem::Problem;
 
 /// What a browser must ask for beside its token, and gets.
@@ -86,6 +87,9 @@ pub(crate) async fn connect(
     }
     let upgrade = upgrade.map_err(|error| Problem::new(ErrorCode::InvalidArgument, error.body_text()))?;
     let feed = app.hub.listen(&caller.tenant, caller.person.as_ref());
+    if let Some(person) = &caller.person {
+        feed.begin_with(&unseen(&app, &caller, person).await);
+    }
     let presented = bearer(&headers).unwrap_or_default().to_owned();
     let shutdown = app.shutdown.clone();
     // The process waits for what it says last.

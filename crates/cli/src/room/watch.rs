@@ -163,6 +163,7 @@ impl Lines {
             Event::ToolResult(result) => {
                 format!("[tool {}] {}", result.name, if result.ok { "done" } else { "did not work" })
             }
+            Event::Notification(told) => format!("[{}] {}", told.source, told.title),
         })
     }
 }

@@ -7,6 +7,7 @@ mod chat;
 mod desk;
 mod house;
 mod identity;
+mod notifications;
 mod page;
 mod reconciler;
 mod rooms;
