@@ -62,6 +62,7 @@ async fn every_route_lets_in_whom_the_table_says_and_nobody_else() {
     let _scheduler = desk.bus.answer(subject::JOBS_CONTROL, answer).await.unwrap();
     let answer = |_, _: NotifyControl| std::future::ready(Ok::<_, Error>(NotifyControlReply::default()));
     let _notifier = desk.bus.answer(subject::NOTIFY_CONTROL, answer).await.unwrap();
+    desk.bus.ready(Duration::from_secs(5)).await.unwrap();
     let mut transaction = desk.store.tenant(&tenant_id("acme")).await.unwrap();
     let (agent, ada) = (AgentId::new("aether").unwrap(), PersonId::new("ada").unwrap());
     transaction.upsert_source(&agent, &ada, SOURCE, "builds").await.unwrap();

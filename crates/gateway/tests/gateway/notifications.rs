@@ -65,6 +65,8 @@ async fn notifier(desk: &Desk, id: &'static str) -> (Arc<Mutex<Vec<NotifyControl
         })
         .await
         .unwrap();
+    // Only now does the server know of it.
+    desk.bus.ready(Duration::from_secs(5)).await.unwrap();
     (asked, answering)
 }
 

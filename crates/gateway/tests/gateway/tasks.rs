@@ -118,6 +118,8 @@ async fn a_wish_about_a_task_goes_to_the_scheduler_in_the_callers_name() {
         })
         .await
         .unwrap();
+    // Only now does the server know of it.
+    desk.bus.ready(Duration::from_secs(5)).await.unwrap();
     let (status, answer) = wish(cancel).await;
     assert_eq!((status, answer), (StatusCode::OK, json!({ "changed": 1 })));
     let expected = JobControl {

@@ -45,6 +45,8 @@ impl PlayedAgent {
             })
             .await
             .unwrap();
+        // Only now does the server know of it.
+        house.bus.ready(Duration::from_secs(5)).await.unwrap();
         Self { told, _answering: answering, _lease: lease }
     }
 
@@ -125,6 +127,7 @@ impl PlayedModel {
             .start()
             .await
             .unwrap();
+        house.bus.ready(Duration::from_secs(5)).await.unwrap();
         Self { asked, _running: running }
     }
 
