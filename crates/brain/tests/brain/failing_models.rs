@@ -207,7 +207,7 @@ async fn complete(house: &House, class: LlmClass) -> Call<LlmInput, LlmOutput> {
         class: class.into(),
         messages: vec![LlmMessage { role: "user".into(), content: "Go on.".into() }],
         max_output_tokens: 100,
-        temperature: None,
+        ..LlmInput::default()
     };
     house.bus.call(&house.context, subject::LLM_REQUEST, &input, CallOptions::default()).await.unwrap()
 }
