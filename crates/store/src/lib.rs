@@ -3,7 +3,7 @@
 //! Postgres: a [`Store`] hands out [`TenantTransaction`]s and nothing else. The pool is private, every table has forced
 //! row-level security keyed by the transaction's tenant, and no statement names a tenant itself, so a query that forgets
 //! whose data it reads finds nothing. Start with `migrations/`, then [`TenantTransaction`]: its functions live beside the
-//! rows they are about. Schema `agents`: `session.rs`, `turn.rs`, `memory.rs`, `fact.rs`, and `past.rs` for how people look
+//! rows they are about. Schema `agents`: `session.rs`, `turn.rs`, `memory.rs`, `fact.rs`, `learning.rs` for what is found in turns, and `past.rs` for how people look
 //! back on it. Schema `identity`: `person.rs` and `key.rs`. Schema `jobs`: `job.rs` and `schedule.rs`. Two questions have no
 //! tenant: whose key this is ([`Store::find_key`]) and what there is to do ([`Store::waiting_jobs`] and its neighbours);
 //! functions of the database answer them and can do nothing else. Queries are checked at compile time
@@ -20,6 +20,7 @@ mod error;
 mod fact;
 mod job;
 mod key;
+mod learning;
 mod lease;
 mod memory;
 mod migration;
@@ -39,6 +40,7 @@ pub use error::Error;
 pub use fact::FactRow;
 pub use job::{JobChange, JobQuery, JobQueue, JobRow, JobStep, NewJob, Submitted, WaitingJob};
 pub use key::{KeyRow, NewKeyRow, StoredKey};
+pub use learning::{FinishedTurn, NewQuotedFact};
 pub use lease::{AcquireError, LeaseError, Renewal, RoomLease};
 pub use memory::{MemoryMatch, MemorySearch, NewMemory};
 pub use migration::MigrateError;

@@ -152,12 +152,23 @@ impl TenantTransaction {
         Ok(found.exists)
     }
 
-    /// Deletes those of `turns` that are this person's, and what is remembered of them; how many turns they were.
+    /// Deletes those of `turns` that are this person's, and what is remembered of them or was learned from them; how many
+    /// turns they were.
     pub async fn forget_turns(&mut self, agent: &AgentId, person: &PersonId, turns: &[TurnId]) -> Result<u64, Error> {
         let turns: Vec<_> = turns.iter().map(TurnId::as_uuid).collect();
         // Memories and steps go with their turn: see the foreign keys.
         let deleted = sqlx::query!(
             "DELETE FROM agents.turns WHERE agent_id = $1 AND person_id = $2 AND turn_id = ANY ($3)",
+            agent.as_str(),
+            person.as_str(),
+            &turns,
+        )
+        .execute(&mut *self.transaction)
+        .await?;
+        // After the turns: whoever learns holds its turn's row until its facts are there.
+        sqlx::query!(
+            "DELETE FROM agents.facts
+             WHERE agent_id = $1 AND person_id = $2 AND source_turn_id = ANY ($3) AND quote <> ''",
             agent.as_str(),
             person.as_str(),
             &turns,
