@@ -23,11 +23,37 @@ pub fn follow(bus: &Bus, mind: &Arc<Mind>) -> Consumer {
 }
 
 async fn write(mind: Arc<Mind>, context: Context, entry: TurnLogEntry) -> Result<(), ConsumeError> {
-    let Context { tenant, agent, .. } = &context;
+    let written = write_rows(&mind, &context, &entry).await;
+    if written.is_ok() {
+        learn_later(&mind, &context, &entry);
+    }
+    written
+}
+
+/// Has facts looked for in the turn that this entry may have made whole; entries come in any order.
+///
+/// The log does not wait for it, nor comes an entry again because of it: while the scheduler is away conversations must be
+/// written down all the same. A turn that gets no job here gets one at night, from the scheduler's `missed_turns`.
+fn learn_later(mind: &Arc<Mind>, context: &Context, entry: &TurnLogEntry) {
+    if !matches!(entry.step, Some(Step::UserCommitted(_) | Step::Ended(_))) {
+        return;
+    }
+    let Ok(turn) = entry.turn_id.parse() else { return };
+    let (mind, tenant, agent) = (Arc::clone(mind), context.tenant.clone(), context.agent.clone());
+    tokio::spawn(async move {
+        let asked = mind.jobs.learn_from(&tenant, &agent, turn, mind.options.learn_after).await;
+        if let Err(error) = asked {
+            tracing::info!(error = with_causes(&error), %turn, "facts are looked for in a turn at night only");
+        }
+    });
+}
+
+async fn write_rows(mind: &Mind, context: &Context, entry: &TurnLogEntry) -> Result<(), ConsumeError> {
+    let Context { tenant, agent, .. } = context;
     let Some(memory) = mind.memory.get() else {
         let rows = async {
             let mut transaction = mind.store.tenant(tenant).await?;
-            transaction.apply_turn_log_entry(agent, &entry).await?;
+            transaction.apply_turn_log_entry(agent, entry).await?;
             Ok::<_, ApplyError>(transaction.commit().await?)
         };
         return match rows.await {
@@ -40,7 +66,7 @@ async fn write(mind: Arc<Mind>, context: Context, entry: TurnLogEntry) -> Result
             Err(error) => Err(ConsumeError::Retry(with_causes(&error))),
         };
     };
-    match memory.remember(tenant, agent, &entry).await {
+    match memory.remember(tenant, agent, entry).await {
         Ok(_) => Ok(()),
         Err(error @ RememberError::Malformed(_)) => Err(ConsumeError::Reject(error.to_string())),
         Err(error) => Err(ConsumeError::Retry(with_causes(&error))),

@@ -1,8 +1,12 @@
 //! What a job can be. One kind, one file: its payload, its limits and what it does.
 
+mod completion;
+mod fact_extraction;
+mod missed_turns;
+pub(crate) mod nightly;
 mod nothing;
 mod reminder;
-pub(crate) mod retention;
+mod retention;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +19,13 @@ use serde_json::Value;
 use crate::kernel::Kernel;
 
 /// All there are.
-const ALL: [&dyn Kind; 3] = [&reminder::Reminder, &retention::Retention, &nothing::Nothing];
+const ALL: [&dyn Kind; 5] = [
+    &reminder::Reminder,
+    &fact_extraction::FactExtraction,
+    &missed_turns::MissedTurns,
+    &retention::Retention,
+    &nothing::Nothing,
+];
 
 /// Who waits for a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

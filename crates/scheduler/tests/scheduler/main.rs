@@ -4,6 +4,8 @@
 
 mod failure;
 mod house;
+mod learning;
 mod life;
+mod mind;
 mod reminders;
 mod schedules;
