@@ -1,4 +1,4 @@
--- What is learned from turns: facts with the words they rest on, and each turn once.
+-- What is learned from turns: facts with the words they rest on, each turn once; and what a session was about.
 
 -- What the person said, where the fact was found in it; empty where they asked to have it kept.
 ALTER TABLE agents.facts ADD COLUMN quote text NOT NULL DEFAULT '';
@@ -14,3 +14,8 @@ CREATE TABLE agents.learned_turns (
     PRIMARY KEY (tenant_id, turn_id)
 );
 CALL agents.isolate('agents.learned_turns');
+
+-- As a language model tells it, once the session has gone quiet; both empty until then, and again when a turn of it is forgotten.
+ALTER TABLE agents.sessions
+    ADD COLUMN title text NOT NULL DEFAULT '',
+    ADD COLUMN summary text NOT NULL DEFAULT '';

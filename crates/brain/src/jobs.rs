@@ -16,7 +16,8 @@ use crate::input::Opening;
 use crate::tool::reminder::when::When;
 
 const REMINDER: &str = "reminder";
-const FACT_EXTRACTION: &str = "fact_extraction";
+pub const FACT_EXTRACTION: &str = "fact_extraction";
+pub const SESSION_SUMMARY: &str = "session_summary";
 /// The scheduler answers as soon as it has written something down.
 const ANSWER: Duration = Duration::from_secs(3);
 /// Reminders of one person that are looked at.
@@ -30,9 +31,9 @@ pub struct Jobs {
     store: Store,
 }
 
-/// Why nobody looks for facts in a turn yet.
+/// Why what is done after a turn is not asked for yet.
 #[derive(Debug, thiserror::Error)]
-pub enum LearnError {
+pub enum AfterTurnError {
     #[error("the turn can't be read")]
     Store(#[from] aether_store::Error),
     #[error("the scheduler did not take it")]
@@ -76,30 +77,32 @@ impl Jobs {
         asked.map(|_| ()).map_err(Error::from)
     }
 
-    /// Has facts looked for in a turn, if it is over and a person said something in it. However often this is asked, it is one
-    /// job.
-    pub async fn learn_from(
+    /// Has done what is to be done after a turn, each kind after its time, if the turn is over and a person said something in
+    /// it. However often this is asked, it is one job of each kind.
+    pub async fn after_turn(
         &self,
         tenant: &TenantId,
         agent: &AgentId,
         turn: TurnId,
-        after: Duration,
-    ) -> Result<(), LearnError> {
+        kinds: &[(&str, Duration)],
+    ) -> Result<(), AfterTurnError> {
         let mut transaction = self.store.tenant(tenant).await?;
         let Some(finished) = transaction.finished_turn(agent, turn).await? else { return Ok(()) };
         drop(transaction);
-        let due = Timestamp::now() + after;
-        let request = KernelRequest {
-            kind: FACT_EXTRACTION.to_owned(),
-            person_id: finished.person.to_string(),
-            session_id: finished.session.to_string(),
-            payload: json!({ "turn_id": turn.to_string() }).to_string(),
-            due_unix_ms: due.as_millisecond(),
-            idempotency_key: turn.to_string(),
-            ..KernelRequest::default()
-        };
-        let context = Context::new(tenant.clone(), agent.clone()).with_session(finished.session).with_deadline(ANSWER);
-        self.bus.request::<_, KernelReply>(&context, subject::JOBS_SUBMIT, &request).await?;
+        for (kind, after) in kinds {
+            let request = KernelRequest {
+                kind: (*kind).to_owned(),
+                person_id: finished.person.to_string(),
+                session_id: finished.session.to_string(),
+                payload: json!({ "turn_id": turn.to_string() }).to_string(),
+                due_unix_ms: (Timestamp::now() + *after).as_millisecond(),
+                idempotency_key: turn.to_string(),
+                ..KernelRequest::default()
+            };
+            let context =
+                Context::new(tenant.clone(), agent.clone()).with_session(finished.session).with_deadline(ANSWER);
+            self.bus.request::<_, KernelReply>(&context, subject::JOBS_SUBMIT, &request).await?;
+        }
         Ok(())
     }
 

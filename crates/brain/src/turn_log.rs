@@ -10,6 +10,7 @@ use aether_store::ApplyError;
 use aether_telemetry::with_causes;
 
 use crate::mind::Mind;
+use crate::{Options, jobs};
 
 /// Entries that may wait for another attempt before the log stands still. Rows are written whether or not there is a sentence
 /// model, so a missing one holds up only what it is needed for.
@@ -25,25 +26,27 @@ pub fn follow(bus: &Bus, mind: &Arc<Mind>) -> Consumer {
 async fn write(mind: Arc<Mind>, context: Context, entry: TurnLogEntry) -> Result<(), ConsumeError> {
     let written = write_rows(&mind, &context, &entry).await;
     if written.is_ok() {
-        learn_later(&mind, &context, &entry);
+        after_turn(&mind, &context, &entry);
     }
     written
 }
 
-/// Has facts looked for in the turn that this entry may have made whole; entries come in any order.
+/// Has done what is to be done once the turn is whole, which this entry may have made it; entries come in any order.
 ///
 /// The log does not wait for it, nor comes an entry again because of it: while the scheduler is away conversations must be
-/// written down all the same. A turn that gets no job here gets one at night, from the scheduler's `missed_turns`.
-fn learn_later(mind: &Arc<Mind>, context: &Context, entry: &TurnLogEntry) {
+/// written down all the same. For a turn that gets no job here facts are looked for at night, by the scheduler's
+/// `missed_turns`; its session is summarised after the next turn.
+fn after_turn(mind: &Arc<Mind>, context: &Context, entry: &TurnLogEntry) {
     if !matches!(entry.step, Some(Step::UserCommitted(_) | Step::Ended(_))) {
         return;
     }
     let Ok(turn) = entry.turn_id.parse() else { return };
     let (mind, tenant, agent) = (Arc::clone(mind), context.tenant.clone(), context.agent.clone());
     tokio::spawn(async move {
-        let asked = mind.jobs.learn_from(&tenant, &agent, turn, mind.options.learn_after).await;
-        if let Err(error) = asked {
-            tracing::info!(error = with_causes(&error), %turn, "facts are looked for in a turn at night only");
+        let Options { learn_after, summarise_after, .. } = mind.options;
+        let kinds = [(jobs::FACT_EXTRACTION, learn_after), (jobs::SESSION_SUMMARY, summarise_after)];
+        if let Err(error) = mind.jobs.after_turn(&tenant, &agent, turn, &kinds).await {
+            tracing::info!(error = with_causes(&error), %turn, "what is done after a turn was not asked for");
         }
     });
 }

@@ -10,6 +10,8 @@ pub const SENTENCE_REQUEST: &str = "sentence.request";
 pub const EMBED_REQUEST: &str = "embed.request";
 /// What was found in a turn, to be kept.
 pub const FACTS_KEEP: &str = "facts.keep";
+/// What a session was about, to be kept.
+pub const SUMMARIES_KEEP: &str = "summaries.keep";
 pub const TTS_REQUEST: &str = "tts.request";
 /// Whether the service has what it needs.
 pub const BRAIN_READY: &str = "brain.ready";

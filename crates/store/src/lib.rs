@@ -3,7 +3,7 @@
 //! Postgres: a [`Store`] hands out [`TenantTransaction`]s and nothing else. The pool is private, every table has forced
 //! row-level security keyed by the transaction's tenant, and no statement names a tenant itself, so a query that forgets
 //! whose data it reads finds nothing. Start with `migrations/`, then [`TenantTransaction`]: its functions live beside the
-//! rows they are about. Schema `agents`: `session.rs`, `turn.rs`, `memory.rs`, `fact.rs`, `learning.rs` for what is found in turns, and `past.rs` for how people look
+//! rows they are about. Schema `agents`: `session.rs`, `turn.rs`, `memory.rs`, `fact.rs`, `learning.rs` for what is found in turns, `summary.rs` for what sessions were about, and `past.rs` for how people look
 //! back on it. Schema `identity`: `person.rs` and `key.rs`. Schema `jobs`: `job.rs` and `schedule.rs`. Two questions have no
 //! tenant: whose key this is ([`Store::find_key`]) and what there is to do ([`Store::waiting_jobs`] and its neighbours);
 //! functions of the database answer them and can do nothing else. Queries are checked at compile time
@@ -31,6 +31,7 @@ mod room_key;
 mod schedule;
 mod session;
 mod store;
+mod summary;
 mod text;
 mod transaction;
 mod turn;
@@ -50,5 +51,6 @@ pub use room::{LastHeard, OpenTurn, RoomHolder, RoomState, Rooms, RoomsError};
 pub use schedule::{NewSchedule, ScheduleRow};
 pub use session::NewSession;
 pub use store::{ConnectError, Options, Store};
+pub use summary::NewSummary;
 pub use transaction::TenantTransaction;
 pub use turn::{Applied, ApplyError, Exchange, TurnStatus, heard_part};

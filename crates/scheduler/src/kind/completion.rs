@@ -13,7 +13,7 @@ use crate::kernel::Kernel;
 /// Until it is asked again where nobody can answer now: the model or brain is away, or people talk all the time.
 const UNTIL_THERE: Duration = Duration::from_secs(60);
 /// Of the words that the model is shown, in bytes: what a small model keeps in mind beside its orders.
-const LONGEST_MATERIAL: usize = 6000;
+pub(super) const LONGEST_MATERIAL: usize = 6000;
 
 pub(super) struct Question<'a> {
     /// What is to be done.

@@ -88,7 +88,7 @@ impl Kind for FactExtraction {
     }
 }
 
-fn read_payload(payload: &Value) -> Result<TurnId, String> {
+pub(super) fn read_payload(payload: &Value) -> Result<TurnId, String> {
     let Payload { turn_id } =
         serde_json::from_value(payload.clone()).map_err(|error| format!("it needs the turn, as `turn_id`: {error}"))?;
     turn_id.parse().map_err(|error| format!("`turn_id` is no turn: {error}"))

@@ -7,6 +7,7 @@ pub(crate) mod nightly;
 mod nothing;
 mod reminder;
 mod retention;
+mod session_summary;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +20,11 @@ use serde_json::Value;
 use crate::kernel::Kernel;
 
 /// All there are.
-const ALL: [&dyn Kind; 5] = [
+const ALL: [&dyn Kind; 6] = [
     &reminder::Reminder,
     &fact_extraction::FactExtraction,
     &missed_turns::MissedTurns,
+    &session_summary::SessionSummary,
     &retention::Retention,
     &nothing::Nothing,
 ];

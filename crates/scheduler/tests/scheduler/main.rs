@@ -9,3 +9,4 @@ mod life;
 mod mind;
 mod reminders;
 mod schedules;
+mod summaries;

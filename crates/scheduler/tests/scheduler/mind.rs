@@ -39,7 +39,12 @@ impl<'a> Said<'a> {
 }
 
 impl Mind {
+    /// It has facts looked for at once, and no summaries made.
     pub async fn of(house: &House, llm: &str) -> Self {
+        Self::with(house, llm, |_| {}).await
+    }
+
+    pub async fn with(house: &House, llm: &str, change: impl FnOnce(&mut aether_brain::Options)) -> Self {
         let layout = testkit::layout();
         let mut options = aether_brain::Options::new(Embedding {
             model_id: "all-MiniLM-L6-v2".into(),
@@ -47,6 +52,8 @@ impl Mind {
             onnxruntime: layout.library("libonnxruntime.so"),
         });
         options.learn_after = Duration::ZERO;
+        options.summarise_after = Duration::from_secs(3_600);
+        change(&mut options);
         let llm = aether_llm::Options::new(llm.parse().unwrap(), Dialect::OpenAi, ScriptedLlm::MODEL);
         let deadlines = Deadlines { first_token: Duration::from_secs(30), ..Deadlines::default() };
         let parts = Parts {
