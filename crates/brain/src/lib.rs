@@ -1,8 +1,8 @@
 //! The mind: words in, an answer out, and nothing forgotten that may be remembered.
 //!
-//! [`Service`] answers seven subjects: `brain.request` (one turn of a conversation, begun while the person still speaks),
+//! [`Service`] answers eight subjects: `brain.request` (one turn of a conversation, begun while the person still speaks),
 //! `llm.request` (a raw completion; what nobody waits for yields to what somebody waits for), `sentence.request` (does one
-//! end here?), `embed.request`, `facts.keep` (what was found in a turn), `summaries.keep` and `brain.ready`. Beside that it follows the durable turn log and lets memory turn it into
+//! end here?), `embed.request`, `facts.keep` (what was found in a turn), `summaries.keep`, `embeddings.backfill` and `brain.ready`. Beside that it follows the durable turn log and lets memory turn it into
 //! rows. It is the only one that talks to the language model, and the only writer of schema `agents`; it writes from the
 //! turn log, where a person asks it to remember or to forget something, and what was found in a turn that is over, so nothing
 //! is written before a turn is committed.

@@ -83,7 +83,7 @@ fn is_founded(told: &[Word], said: &[Word]) -> bool {
     let is_theirs = |word: &&str| said.iter().any(|other| stem(&other.text) == stem(word));
     let meant: Vec<_> = spelled(told).filter(|word| !EMPTY_WORDS.contains(word)).collect();
     let theirs = meant.iter().filter(|word| is_theirs(word)).count();
-    theirs > 0 && theirs * 2 >= meant.len() && meant.iter().filter(|word| is_number(word)).all(|word| is_theirs(&word))
+    theirs > 0 && theirs * 2 >= meant.len() && meant.iter().filter(|word| is_number(word)).all(is_theirs)
 }
 
 /// Whether two facts are one, given the cosine between them. Another number or a "not" makes another fact of nearly the same

@@ -8,6 +8,7 @@
 //! and says so. This crate doesn't know of privacy modes: what must not last is never handed to it.
 
 mod about;
+mod backfill;
 mod embedder;
 mod evidence;
 mod fact_vectors;
@@ -16,6 +17,7 @@ mod memory;
 mod pooling;
 mod recollection;
 
+pub use backfill::Backfilled;
 pub use embedder::{EmbedError, Embedder, LoadError, Options as EmbedderOptions};
 pub use evidence::{Dropped, Statement};
 pub use learning::{LearnError, Learned};

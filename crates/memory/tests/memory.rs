@@ -4,7 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use aether_memory::{EmbedError, Embedder, EmbedderOptions, Fact, LoadError, Memory, Options, Question, RecallError};
+use aether_memory::{
+    Backfilled, EmbedError, Embedder, EmbedderOptions, Fact, LoadError, Memory, Options, Question, RecallError,
+};
 use aether_proto::turn_log_entry::Step;
 use aether_proto::{AgentId, AnswerChunk, Heard, PersonId, SessionId, TenantId, TurnId, TurnLogEntry, UserCommitted};
 use aether_store::{Applied, Store};
@@ -158,6 +160,27 @@ async fn a_fact_is_kept_found_and_forgotten_with_all_that_was_said_about_it() {
     assert_eq!(dog.memories[0].text, "My dog is called Rex.");
     let bobs = memory.recall(&bob.question("Which locker is mine?", &[])).await.unwrap();
     assert_eq!((bobs.facts.len(), bobs.memories.len()), (1, 1), "somebody else's stays");
+}
+
+#[tokio::test]
+async fn what_was_said_without_this_model_is_remembered_afterwards() {
+    let (_server, store) = database().await;
+    let before = EmbedderOptions { model_id: "another".to_owned(), ..embedder_options() };
+    let (ada, bob) = (person("acme", "ada"), person("globex", "bob"));
+    let old = Memory::new(patient(), store.clone(), embedder(&before));
+    for words in ["My name is Ada.", "I prefer tea.", "My sister works as a nurse."] {
+        ada.say(&old, words, "All right.").await;
+    }
+    bob.say(&old, "My name is Bob.", "Hello.").await;
+    let memory = Memory::new(patient(), store, embedder(&embedder_options()));
+    let question = ada.question("What is my name?", &[]);
+    assert!(memory.recall(&question).await.unwrap().memories.is_empty());
+    for (made, left) in [(2, 1), (1, 0), (0, 0)] {
+        let done = memory.backfill(&ada.tenant, &ada.agent, 2).await.unwrap();
+        assert_eq!(done, Backfilled { made, left });
+    }
+    assert_eq!(memory.recall(&question).await.unwrap().memories[0].text, "My name is Ada.");
+    assert!(memory.recall(&bob.question("What is my name?", &[])).await.unwrap().memories.is_empty());
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ pub use job::{JobChange, JobQuery, JobQueue, JobRow, JobStep, NewJob, Submitted,
 pub use key::{KeyRow, NewKeyRow, StoredKey};
 pub use learning::{FinishedTurn, NewQuotedFact};
 pub use lease::{AcquireError, LeaseError, Renewal, RoomLease};
-pub use memory::{MemoryMatch, MemorySearch, NewMemory};
+pub use memory::{MemoryMatch, MemorySearch, NewMemory, Unremembered};
 pub use migration::MigrateError;
 pub use past::{SessionQuery, SessionSummary, TurnRow};
 pub use person::PersonRow;

@@ -1,6 +1,7 @@
 //! What a job can be. One kind, one file: its payload, its limits and what it does.
 
 mod completion;
+mod embedding_backfill;
 mod fact_extraction;
 mod missed_turns;
 pub(crate) mod nightly;
@@ -20,11 +21,12 @@ use serde_json::Value;
 use crate::kernel::Kernel;
 
 /// All there are.
-const ALL: [&dyn Kind; 6] = [
+const ALL: [&dyn Kind; 7] = [
     &reminder::Reminder,
     &fact_extraction::FactExtraction,
     &missed_turns::MissedTurns,
     &session_summary::SessionSummary,
+    &embedding_backfill::EmbeddingBackfill,
     &retention::Retention,
     &nothing::Nothing,
 ];

@@ -7,11 +7,15 @@ use aether_store::NewSchedule;
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::{Kind, missed_turns, retention};
+use super::{Kind, embedding_backfill, missed_turns, retention};
 use crate::recurrence::Recurring;
 
 /// One after the other, by UTC.
-const ALL: [(&dyn Kind, &str); 2] = [(&retention::Retention, "17 3 * * *"), (&missed_turns::MissedTurns, "27 3 * * *")];
+const ALL: [(&dyn Kind, &str); 3] = [
+    (&retention::Retention, "17 3 * * *"),
+    (&missed_turns::MissedTurns, "27 3 * * *"),
+    (&embedding_backfill::EmbeddingBackfill, "37 3 * * *"),
+];
 
 pub(crate) fn schedules(context: &Context) -> Vec<NewSchedule> {
     ALL.into_iter().filter_map(|(kind, cron)| schedule(context, kind, cron)).collect()

@@ -135,6 +135,28 @@ async fn a_turn_that_ended_while_no_scheduler_was_there_is_found_at_night() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn memories_that_are_missing_are_made_until_there_are_all() {
+    let house = House::build().await;
+    let llm = ScriptedLlm::start([finds(&json!([]))]).await;
+    let scheduler = house.scheduler().await;
+    let mind = Mind::of(&house, &llm.endpoint).await;
+    // Rows alone, as they are written while there is no sentence model.
+    let mut transaction = house.store.tenant(&house.context.tenant).await.unwrap();
+    for _ in 0..20 {
+        for entry in Said::now("I live in Ulm.", "A fine town.").entries() {
+            transaction.apply_turn_log_entry(&house.context.agent, &entry).await.unwrap();
+        }
+    }
+    transaction.commit().await.unwrap();
+    mind.hear(&house, &Said::now("Hello there.", "Hello.")).await;
+    let backfill =
+        id(&house.submit(KernelRequest { kind: "embedding_backfill".to_owned(), ..nothing() }).await.unwrap());
+    house.until(backfill, "COMMITTED").await;
+    assert_eq!(house.job(backfill).await.result.unwrap(), json!({ "made": 20, "left": 0 }));
+    scheduler.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_a_turn_without_a_row_nothing_is_asked() {
     let house = House::build().await;
     let llm = ScriptedLlm::start([finds(&json!([]))]).await;

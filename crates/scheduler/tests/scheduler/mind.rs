@@ -36,6 +36,31 @@ impl<'a> Said<'a> {
     pub fn now(words: &'a str, answer: &'a str) -> Self {
         Self { session: SessionId::generate(), turn: TurnId::generate(), words, answer, ago: Duration::ZERO }
     }
+
+    /// As an agent writes them.
+    pub fn entries(&self) -> Vec<TurnLogEntry> {
+        let steps = [
+            Step::UserCommitted(UserCommitted {
+                room: "kitchen".into(),
+                person_id: "ada".into(),
+                person_name: "Ada".into(),
+                text: self.words.into(),
+                modality: "voice".into(),
+            }),
+            Step::AnswerChunk(AnswerChunk { index: 0, text: self.answer.into() }),
+            Step::Heard(Heard { text_bytes: u32::try_from(self.answer.len()).unwrap() }),
+            Step::Ended(Ended { reason: "completed".into() }),
+        ];
+        let at = (SystemTime::now() - self.ago).duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let entry = |(sequence, step)| TurnLogEntry {
+            session_id: self.session.to_string(),
+            turn_id: self.turn.to_string(),
+            sequence,
+            at_unix_us: i64::try_from(at.as_micros()).unwrap() + i64::from(sequence),
+            step: Some(step),
+        };
+        (0..).zip(steps).map(entry).collect()
+    }
 }
 
 impl Mind {
@@ -75,28 +100,8 @@ impl Mind {
 
     /// Returns once brain has written it down.
     pub async fn hear(&self, house: &House, said: &Said<'_>) {
-        let steps = [
-            Step::UserCommitted(UserCommitted {
-                room: "kitchen".into(),
-                person_id: "ada".into(),
-                person_name: "Ada".into(),
-                text: said.words.into(),
-                modality: "voice".into(),
-            }),
-            Step::AnswerChunk(AnswerChunk { index: 0, text: said.answer.into() }),
-            Step::Heard(Heard { text_bytes: u32::try_from(said.answer.len()).unwrap() }),
-            Step::Ended(Ended { reason: "completed".into() }),
-        ];
-        let at = (SystemTime::now() - said.ago).duration_since(SystemTime::UNIX_EPOCH).unwrap();
         let context = house.context.clone().with_session(said.session);
-        for (sequence, step) in (0..).zip(steps) {
-            let entry = TurnLogEntry {
-                session_id: said.session.to_string(),
-                turn_id: said.turn.to_string(),
-                sequence,
-                at_unix_us: i64::try_from(at.as_micros()).unwrap() + i64::from(sequence),
-                step: Some(step),
-            };
+        for entry in said.entries() {
             self.log.append(&context, &entry).await.unwrap();
         }
         testkit::eventually("the turn is written down", 20, || async {
