@@ -87,7 +87,7 @@ fn fenced(material: &str) -> String {
 
 /// Models that know no schemas like to put words or a code fence around their JSON.
 fn read(text: &str) -> Result<Value, Outcome> {
-    let whole = || Some(text.get(text.find('{')?..=text.rfind('}')?)?);
+    let whole = || text.get(text.find('{')?..=text.rfind('}')?);
     let value = whole().and_then(|json| serde_json::from_str(json).ok());
     value.ok_or_else(|| Outcome::Failed("the language model answered with something else than JSON".to_owned()))
 }
