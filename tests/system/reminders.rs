@@ -14,7 +14,7 @@ async fn a_reminder_is_spoken_at_its_time_and_waits_for_who_is_not_there() {
     let told = calls.chat("Remind me in one second to drink some water.").await.answer();
     assert!(told.contains("I'll remind you"), "{told}");
     house.scheduler.kill().await;
-    let tasks = calls.get("/v1/tasks").await.json;
+    let tasks = calls.get("/v1/tasks?kind=reminder").await.json;
     let task = &tasks["data"][0];
     assert_eq!(
         (task["kind"].as_str(), task["payload"]["about"].as_str()),

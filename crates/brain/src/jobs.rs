@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aether_bus::{Bus, Context};
 use aether_proto::{
-    Error, JobAction, JobControl, JobControlReply, KernelReply, KernelRequest, PersonId, Recurrence, job_control,
-    subject,
+    AgentId, Error, JobAction, JobControl, JobControlReply, KernelReply, KernelRequest, PersonId, Recurrence, TenantId,
+    TurnId, job_control, subject,
 };
 use aether_store::{JobQuery, Store};
 use jiff::tz::TimeZone;
@@ -16,6 +16,8 @@ use crate::input::Opening;
 use crate::tool::reminder::when::When;
 
 const REMINDER: &str = "reminder";
+pub const FACT_EXTRACTION: &str = "fact_extraction";
+pub const SESSION_SUMMARY: &str = "session_summary";
 /// The scheduler answers as soon as it has written something down.
 const ANSWER: Duration = Duration::from_secs(3);
 /// Reminders of one person that are looked at.
@@ -27,6 +29,15 @@ const TO_COME: [&str; 4] = ["PENDING", "SCHEDULED", "EXECUTING", "RETRYING"];
 pub struct Jobs {
     bus: Bus,
     store: Store,
+}
+
+/// Why what is done after a turn is not asked for yet.
+#[derive(Debug, thiserror::Error)]
+pub enum AfterTurnError {
+    #[error("the turn can't be read")]
+    Store(#[from] aether_store::Error),
+    #[error("the scheduler did not take it")]
+    Submit(#[from] aether_bus::Error),
 }
 
 /// A reminder that is still to come.
@@ -64,6 +75,35 @@ impl Jobs {
         };
         let asked = self.bus.request::<_, KernelReply>(&context(opening), subject::JOBS_SUBMIT, &request).await;
         asked.map(|_| ()).map_err(Error::from)
+    }
+
+    /// Has done what is to be done after a turn, each kind after its time, if the turn is over and a person said something in
+    /// it. However often this is asked, it is one job of each kind.
+    pub async fn after_turn(
+        &self,
+        tenant: &TenantId,
+        agent: &AgentId,
+        turn: TurnId,
+        kinds: &[(&str, Duration)],
+    ) -> Result<(), AfterTurnError> {
+        let mut transaction = self.store.tenant(tenant).await?;
+        let Some(finished) = transaction.finished_turn(agent, turn).await? else { return Ok(()) };
+        drop(transaction);
+        for (kind, after) in kinds {
+            let request = KernelRequest {
+                kind: (*kind).to_owned(),
+                person_id: finished.person.to_string(),
+                session_id: finished.session.to_string(),
+                payload: json!({ "turn_id": turn.to_string() }).to_string(),
+                due_unix_ms: (Timestamp::now() + *after).as_millisecond(),
+                idempotency_key: turn.to_string(),
+                ..KernelRequest::default()
+            };
+            let context =
+                Context::new(tenant.clone(), agent.clone()).with_session(finished.session).with_deadline(ANSWER);
+            self.bus.request::<_, KernelReply>(&context, subject::JOBS_SUBMIT, &request).await?;
+        }
+        Ok(())
     }
 
     /// The next one first.

@@ -1,11 +1,11 @@
 //! The mind: words in, an answer out, and nothing forgotten that may be remembered.
 //!
-//! [`Service`] answers five subjects: `brain.request` (one turn of a conversation, begun while the person still speaks),
+//! [`Service`] answers eight subjects: `brain.request` (one turn of a conversation, begun while the person still speaks),
 //! `llm.request` (a raw completion; what nobody waits for yields to what somebody waits for), `sentence.request` (does one
-//! end here?), `embed.request` and `brain.ready`. Beside that it follows the durable turn log and lets memory turn it into
+//! end here?), `embed.request`, `facts.keep` (what was found in a turn), `summaries.keep`, `embeddings.backfill` and `brain.ready`. Beside that it follows the durable turn log and lets memory turn it into
 //! rows. It is the only one that talks to the language model, and the only writer of schema `agents`; it writes from the
-//! turn log, and where a person asks it to remember or to forget something, so nothing is written before a turn is
-//! committed.
+//! turn log, where a person asks it to remember or to forget something, and what was found in a turn that is over, so nothing
+//! is written before a turn is committed.
 //!
 //! Start with `turn.rs` for the life of one turn and `rounds.rs` for its answer; `tool/` has what the agent can do beside
 //! talking. An answer may be begun while it is open whether the person is done: `commitment.rs` knows, and `telling.rs` says
@@ -17,6 +17,7 @@ mod commitment;
 mod conversation;
 mod draft;
 mod embed;
+mod facts;
 mod gate;
 mod generation;
 mod health;
@@ -34,6 +35,7 @@ mod sentence;
 mod service;
 mod session;
 mod settings;
+mod summaries;
 mod telling;
 mod tool;
 mod turn;

@@ -44,6 +44,10 @@ pub struct Options {
     pub history_deadline: Duration,
     /// How long a turn that was opened may go without news from its caller.
     pub open_limit: Duration,
+    /// After a turn, before facts are looked for in it: the conversation goes on meanwhile, and needs the language model.
+    pub learn_after: Duration,
+    /// After a turn, before the session is summarised, unless another turn has followed by then.
+    pub summarise_after: Duration,
     /// How long running turns may take after the wish to stop.
     pub drain: Duration,
     pub embedding: Embedding,
@@ -65,6 +69,8 @@ impl Options {
             prefill_pause: Duration::from_millis(200),
             history_deadline: Duration::from_millis(400),
             open_limit: Duration::from_secs(120),
+            learn_after: Duration::from_secs(20),
+            summarise_after: Duration::from_secs(600),
             drain: Duration::from_secs(10),
             embedding,
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aether_bus::IncomingCall;
 use aether_llm::{ChatRequest, Delta, FinishReason, Message};
 use aether_proto::{Done, Error, ErrorCode, LlmClass, LlmInput, LlmOutput, TextChunk, Usage, llm_output};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::input::invalid;
 use crate::mind::{Mind, llm_error};
@@ -18,6 +18,10 @@ use crate::turn::milliseconds;
 
 /// The longest prompt, in bytes: more than any local model's context.
 const MAX_PROMPT: usize = 512 * 1024;
+/// So long before a caller's deadline background work that others stood in the way of is given back.
+const BEFORE_THE_DEADLINE: Duration = Duration::from_secs(1);
+/// Of a caller without a deadline.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 pub type Call = IncomingCall<LlmInput, LlmOutput>;
 
@@ -38,7 +42,7 @@ pub async fn serve(mind: Arc<Mind>, call: Call) -> Result<(), Error> {
 }
 
 fn read(mind: &Mind, call: &Call) -> Result<ChatRequest, Error> {
-    let LlmInput { messages, max_output_tokens, temperature, .. } = call.open();
+    let LlmInput { messages, max_output_tokens, temperature, response_schema, .. } = call.open();
     if messages.is_empty() {
         return Err(invalid("a completion needs at least one message"));
     }
@@ -52,9 +56,17 @@ fn read(mind: &Mind, call: &Call) -> Result<ChatRequest, Error> {
         other => Err(invalid(format_args!("{other:?} is not a role: use system, user or assistant"))),
     });
     let messages = messages.collect::<Result<_, _>>()?;
+    let response_schema = match response_schema.as_str() {
+        "" => None,
+        text => Some(
+            serde_json::from_str(text)
+                .map_err(|error| invalid(format_args!("`response_schema` is no JSON: {error}")))?,
+        ),
+    };
     Ok(ChatRequest {
         max_tokens: NonZeroU32::new(*max_output_tokens).unwrap_or(mind.options.max_output_tokens),
         temperature: *temperature,
+        response_schema,
         total: call.context().deadline(),
         ..ChatRequest::new(messages)
     })
@@ -84,14 +96,19 @@ async fn stream(mind: &Mind, call: &Call, request: ChatRequest) -> Result<(), Er
 }
 
 async fn in_background(mind: &Mind, call: &Call, request: ChatRequest) -> Result<(), Error> {
-    let _turn = mind.gate.background().await;
+    // Somebody who talks on and on is no fault of the model's: the caller learns which of the two it was.
+    let patience = call.context().deadline().map_or(FOR_EVER, |left| left.saturating_sub(BEFORE_THE_DEADLINE));
+    let too_late = Instant::now() + patience;
+    let _turn = timeout_at(too_late, mind.gate.background()).await.map_err(|_| busy())?;
     let started = Instant::now();
+    let mut was_displaced = false;
     let whole = loop {
-        mind.gate.free().await;
+        timeout_at(too_late, mind.gate.free()).await.map_err(|_| busy())?;
         // Dropping the attempt aborts its request, so that the server stops generating.
         tokio::select! {
             biased;
-            () = mind.gate.taken() => {}
+            () = mind.gate.taken() => was_displaced = true,
+            () = sleep_until(too_late), if was_displaced => return Err(busy()),
             whole = collect(mind, call, request.clone()) => break whole?,
         }
     };
@@ -103,6 +120,10 @@ async fn in_background(mind: &Mind, call: &Call, request: ChatRequest) -> Result
         send(call, llm_output::Output::Usage(usage)).await?;
     }
     send(call, done(whole.finish, first_token, started)).await
+}
+
+fn busy() -> Error {
+    ErrorCode::Overloaded.error("people talked all the time, so what nobody waits for was not begun or not finished")
 }
 
 struct Whole {

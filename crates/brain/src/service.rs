@@ -11,7 +11,7 @@ use futures::TryFutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::mind::Mind;
-use crate::{Options, Settings, embed, health, raw_completion, sentence, turn, turn_log};
+use crate::{Options, Settings, embed, facts, health, raw_completion, sentence, summaries, turn, turn_log};
 
 const NAME: &str = "brain";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -125,7 +125,8 @@ async fn answer(bus: &Bus, mind: &Arc<Mind>, health: &Health, shutdown: &Cancell
         max_calls: mind.options.max_calls,
     };
     let (turns, completions, sentences) = (Arc::clone(mind), Arc::clone(mind), Arc::clone(mind));
-    let memory = mind.memory.clone();
+    let (memory, learning, backfilling) = (mind.memory.clone(), mind.memory.clone(), mind.memory.clone());
+    let store = mind.store.clone();
     let health = health.clone();
     let running = bus
         .service(description)
@@ -133,6 +134,11 @@ async fn answer(bus: &Bus, mind: &Arc<Mind>, health: &Health, shutdown: &Cancell
         .call(subject::LLM_REQUEST, move |call| raw_completion::serve(Arc::clone(&completions), call))
         .request(subject::SENTENCE_REQUEST, move |_context, request| sentence::serve(Arc::clone(&sentences), request))
         .request(subject::EMBED_REQUEST, move |_context, request| embed::serve(memory.clone(), request))
+        .request(subject::EMBEDDINGS_BACKFILL, move |context, request| {
+            embed::backfill(backfilling.clone(), context, request)
+        })
+        .request(subject::FACTS_KEEP, move |context, request| facts::serve(learning.clone(), context, request))
+        .request(subject::SUMMARIES_KEEP, move |context, request| summaries::serve(store.clone(), context, request))
         .request(subject::BRAIN_READY, move |_context, ReadyRequest {}| std::future::ready(Ok(readiness(&health))))
         .start()
         .await?;

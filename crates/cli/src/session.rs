@@ -77,6 +77,9 @@ struct Summary {
     turns: i64,
     #[serde(default)]
     first_words: String,
+    /// Empty until the conversation has gone quiet.
+    #[serde(default)]
+    title: String,
     #[serde(default)]
     people: Vec<String>,
 }
@@ -158,7 +161,7 @@ async fn list(context: &Context, mut api: Api, arguments: ListArguments) -> Resu
             "{}  {}  {turns:>9}  {place}  {who}: {}",
             session.session_id,
             minute(&session.started_at),
-            first_line(&session.first_words, 60)
+            first_line(if session.title.is_empty() { &session.first_words } else { &session.title }, 60)
         ))?;
     }
     if sessions.has_more

@@ -41,6 +41,8 @@ pub(crate) async fn list(
                 "last_at": rfc3339(session.last_at),
                 "turns": session.turns,
                 "first_words": session.first_words,
+                "title": session.title,
+                "summary": session.summary,
                 "people": session.people,
             })
         })

@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::{ToolCall, ToolCallPiece, ToolChoice, ToolSpec};
 
 /// Whose words a message holds.
@@ -91,6 +93,8 @@ pub struct ChatRequest {
     /// Functions that the model may ask for. With any, its text is searched for calls: small models write them there.
     pub tools: Vec<ToolSpec>,
     pub tool_choice: ToolChoice,
+    /// JSON Schema of the answer. A wish: not every server can keep it, so what comes is still to be read with care.
+    pub response_schema: Option<Value>,
     /// The answer is cut here, by the server or, when it does not, by us.
     pub max_tokens: NonZeroU32,
     /// `None` leaves it to the server.
@@ -117,6 +121,7 @@ impl ChatRequest {
             model: None,
             tools: Vec::new(),
             tool_choice: ToolChoice::Auto,
+            response_schema: None,
             max_tokens: Self::DEFAULT_MAX_TOKENS,
             temperature: None,
             top_p: None,

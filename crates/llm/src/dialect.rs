@@ -197,6 +197,21 @@ mod tests {
     }
 
     #[test]
+    fn the_shape_of_an_answer_is_asked_for_in_both_dialects() {
+        use serde_json::json;
+
+        let schema = json!({ "type": "object", "properties": { "title": { "type": "string" } } });
+        let request =
+            ChatRequest { response_schema: Some(schema.clone()), ..ChatRequest::new(vec![crate::Message::user("Hi")]) };
+        let body =
+            |dialect: Dialect| dialect.chat_body(&Options::new("http://h:1".parse().unwrap(), dialect, "m"), &request);
+        assert_eq!(body(Dialect::Ollama)["format"], schema);
+        let format = &body(Dialect::OpenAi)["response_format"];
+        assert_eq!(format["type"], "json_schema");
+        assert_eq!(format["json_schema"]["schema"], schema);
+    }
+
+    #[test]
     fn each_dialect_has_its_own_shape_of_tools_calls_and_images() {
         use serde_json::json;
 

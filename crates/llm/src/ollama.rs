@@ -36,6 +36,9 @@ pub(crate) fn chat_body(options: &Options, request: &ChatRequest) -> Value {
         "keep_alive": -1,
         "options": parameters,
     });
+    if let Some(schema) = &request.response_schema {
+        body["format"] = schema.clone();
+    }
     let offered: Vec<_> = request.offered().map(openai::function).collect();
     if !offered.is_empty() {
         body["tools"] = json!(offered);

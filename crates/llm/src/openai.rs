@@ -27,6 +27,9 @@ pub(crate) fn chat_body(options: &Options, request: &ChatRequest) -> Value {
     if let Some(seed) = request.seed {
         body["seed"] = json!(seed);
     }
+    if let Some(schema) = &request.response_schema {
+        body["response_format"] = only("answer", schema);
+    }
     let offered: Vec<_> = request.offered().map(function).collect();
     if !offered.is_empty() {
         body["tools"] = json!(offered);
@@ -87,8 +90,12 @@ fn only_a_call(request: &ChatRequest) -> Value {
             "additionalProperties": false,
         })
     });
-    let schema = json!({ "anyOf": calls.collect::<Vec<_>>() });
-    json!({ "type": "json_schema", "json_schema": { "name": "call", "strict": true, "schema": schema } })
+    only("call", &json!({ "anyOf": calls.collect::<Vec<_>>() }))
+}
+
+/// The answer is JSON of this shape.
+fn only(name: &str, schema: &Value) -> Value {
+    json!({ "type": "json_schema", "json_schema": { "name": name, "strict": true, "schema": schema } })
 }
 
 #[derive(Deserialize)]

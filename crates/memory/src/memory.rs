@@ -11,10 +11,10 @@ use tracing::debug;
 use crate::about::is_about;
 use crate::fact_vectors::FactVectors;
 use crate::recollection::choose;
-use crate::{EmbedError, Embedder, Recollection};
+use crate::{EmbedError, Embedder, Fact, Recollection};
 
 /// Facts of one person that are looked through; the newest.
-const MAX_FACTS: u32 = 64;
+pub(crate) const MAX_FACTS: u32 = 64;
 /// Facts in a prompt.
 const FACTS_SHOWN: usize = 4;
 /// What is looked through before something is forgotten.
@@ -104,9 +104,9 @@ impl From<ApplyError> for RememberError {
 #[derive(Clone)]
 pub struct Memory {
     options: Options,
-    store: Store,
-    embedder: Embedder,
-    facts: FactVectors,
+    pub(crate) store: Store,
+    pub(crate) embedder: Embedder,
+    pub(crate) facts: FactVectors,
 }
 
 /// What is gone after [`Memory::forget`].
@@ -173,11 +173,14 @@ impl Memory {
         Ok(new)
     }
 
-    /// Deletes the facts and turns of the person that are about the question's words. The caller sets the deadline.
+    /// Deletes the facts and turns of the person that are about the question's words, and learns nothing more from what they
+    /// have said so far, the excepted turns included. The caller sets the deadline.
     pub async fn forget(&self, question: &Question<'_>) -> Result<Forgotten, RecallError> {
         let topic = question.words;
         let embedding = self.embedder.embed_one(topic).await?;
         let mut transaction = self.store.tenant(question.tenant).await?;
+        // Before anything is looked through: what somebody is about to learn is either here or never will be.
+        transaction.learn_no_more(question.agent, question.person, question.except).await?;
         let said = transaction.search_memories(&self.memory_search(question, &embedding, FORGET_AMONG)).await?;
         let rows = transaction.facts(question.agent, question.person, FORGET_AMONG).await?;
         let texts: Vec<_> = rows.iter().map(|row| row.text.clone()).collect();
@@ -239,8 +242,8 @@ impl Memory {
         let rows = transaction.facts(question.agent, question.person, MAX_FACTS).await?;
         transaction.commit().await?;
         let minimum = self.options.minimum_similarity;
-        let texts = rows.into_iter().map(|row| row.text).collect();
-        let near = self.facts.near(&self.embedder, texts, embedding).await?;
+        let facts = rows.into_iter().map(|row| Fact { is_asked_for: row.quote.is_empty(), text: row.text }).collect();
+        let near = self.facts.near(&self.embedder, facts, embedding).await?;
         let near = near.into_iter().filter(|(similarity, _)| *similarity >= minimum);
         Ok(Recollection {
             memories: choose(matches, usize::try_from(limit).unwrap_or(usize::MAX), minimum),

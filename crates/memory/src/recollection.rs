@@ -8,13 +8,21 @@ use aether_store::MemoryMatch;
 /// Longest quotation in a prompt, in characters: a memory is a reminder, not a transcript.
 const MAX_QUOTED: usize = 240;
 
+/// Something that is held to be true of a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    pub text: String,
+    /// They asked to have it kept in mind; otherwise it was found in what they said.
+    pub is_asked_for: bool,
+}
+
 /// What came to mind for one turn, and how long it took.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Recollection {
     /// Nearest first.
     pub memories: Vec<MemoryMatch>,
-    /// What the person asked to have kept in mind, nearest first.
-    pub facts: Vec<String>,
+    /// Nearest first.
+    pub facts: Vec<Fact>,
     pub embed: Duration,
     pub search: Duration,
 }
@@ -33,7 +41,10 @@ impl Recollection {
         let mut oldest_first: Vec<_> = self.memories.iter().collect();
         oldest_first.sort_by_key(|memory| memory.created_at);
         let person = called(person);
-        let facts = self.facts.iter().map(|fact| format!("- {person} asked you to remember: \"{}\"", quotable(fact)));
+        let facts = self.facts.iter().map(|fact| {
+            let told = if fact.is_asked_for { "asked you to remember" } else { "told you" };
+            format!("- {person} {told}: \"{}\"", quotable(&fact.text))
+        });
         let lines: Vec<_> = facts.chain(oldest_first.into_iter().map(line)).collect();
         Some(lines.join("\n"))
     }
@@ -122,12 +133,16 @@ mod tests {
                 memory("My name\nis \"Ada\".", "Nice to meet you.", 0.9, 86_400),
                 memory("I like tea.", "", 0.5, 0),
             ],
-            facts: vec!["My locker's number\nis 42.".to_owned()],
+            facts: vec![
+                Fact { text: "My locker's number\nis 42.".to_owned(), is_asked_for: true },
+                Fact { text: "I have a dog.".to_owned(), is_asked_for: false },
+            ],
             ..Default::default()
         };
         assert_eq!(
             recollection.lines("Ada").unwrap(),
             "- Ada asked you to remember: \"My locker's number is 42.\"\n\
+             - Ada told you: \"I have a dog.\"\n\
              - On 1970-01-01 Ada said: \"I like tea.\"\n\
              - On 1970-01-02 Ada said: \"My name is 'Ada'.\" You answered: \"Nice to meet you.\""
         );

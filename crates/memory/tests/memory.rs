@@ -4,7 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use aether_memory::{EmbedError, Embedder, EmbedderOptions, LoadError, Memory, Options, Question, RecallError};
+use aether_memory::{
+    Backfilled, EmbedError, Embedder, EmbedderOptions, Fact, LoadError, Memory, Options, Question, RecallError,
+};
 use aether_proto::turn_log_entry::Step;
 use aether_proto::{AgentId, AnswerChunk, Heard, PersonId, SessionId, TenantId, TurnId, TurnLogEntry, UserCommitted};
 use aether_store::{Applied, Store};
@@ -140,10 +142,11 @@ async fn a_fact_is_kept_found_and_forgotten_with_all_that_was_said_about_it() {
     memory.keep(&bob.question("My locker number is 7.", &[]), locker).await.unwrap();
 
     let found = memory.recall(&ada.question("Which locker is mine?", &[])).await.unwrap();
-    assert_eq!(found.facts, [fact]);
+    let kept = [Fact { text: fact.to_owned(), is_asked_for: true }];
+    assert_eq!(found.facts, kept);
     let other = Memory::new(patient(), store, embedder(&embedder_options()));
     let found = other.recall(&ada.question("Which locker is mine?", &[])).await.unwrap();
-    assert_eq!(found.facts, [fact], "what another process kept is found, too");
+    assert_eq!(found.facts, kept, "what another process kept is found, too");
     let unrelated = memory.recall(&ada.question("What is the capital of France?", &[])).await.unwrap();
     assert!(unrelated.facts.is_empty(), "{unrelated:?}");
 
@@ -157,6 +160,27 @@ async fn a_fact_is_kept_found_and_forgotten_with_all_that_was_said_about_it() {
     assert_eq!(dog.memories[0].text, "My dog is called Rex.");
     let bobs = memory.recall(&bob.question("Which locker is mine?", &[])).await.unwrap();
     assert_eq!((bobs.facts.len(), bobs.memories.len()), (1, 1), "somebody else's stays");
+}
+
+#[tokio::test]
+async fn what_was_said_without_this_model_is_remembered_afterwards() {
+    let (_server, store) = database().await;
+    let before = EmbedderOptions { model_id: "another".to_owned(), ..embedder_options() };
+    let (ada, bob) = (person("acme", "ada"), person("globex", "bob"));
+    let old = Memory::new(patient(), store.clone(), embedder(&before));
+    for words in ["My name is Ada.", "I prefer tea.", "My sister works as a nurse."] {
+        ada.say(&old, words, "All right.").await;
+    }
+    bob.say(&old, "My name is Bob.", "Hello.").await;
+    let memory = Memory::new(patient(), store, embedder(&embedder_options()));
+    let question = ada.question("What is my name?", &[]);
+    assert!(memory.recall(&question).await.unwrap().memories.is_empty());
+    for (made, left) in [(2, 1), (1, 0), (0, 0)] {
+        let done = memory.backfill(&ada.tenant, &ada.agent, 2).await.unwrap();
+        assert_eq!(done, Backfilled { made, left });
+    }
+    assert_eq!(memory.recall(&question).await.unwrap().memories[0].text, "My name is Ada.");
+    assert!(memory.recall(&bob.question("What is my name?", &[])).await.unwrap().memories.is_empty());
 }
 
 #[tokio::test]

@@ -124,6 +124,7 @@ async fn ask(desk: &Desk, context: &Context, row: &NotificationRow) -> Option<Ju
         messages: prompt(row),
         max_output_tokens: MOST_TOKENS,
         temperature: Some(0.0),
+        response_schema: schema().to_string(),
     };
     let options = CallOptions { first_reply: Duration::from_secs(1), ..CallOptions::default() };
     let context = context.clone().with_deadline(desk.options.judgement);
@@ -141,6 +142,19 @@ async fn ask(desk: &Desk, context: &Context, row: &NotificationRow) -> Option<Ju
         }
     }
     read(&text)
+}
+
+/// Servers that know schemas can say nothing else; what others say is read all the same.
+fn schema() -> serde_json::Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "decision": { "enum": ["now", "later", "digest", "never"] },
+            "reason": { "type": "string", "maxLength": LONGEST_REASON },
+        },
+        "required": ["decision", "reason"],
+        "additionalProperties": false,
+    })
 }
 
 fn prompt(row: &NotificationRow) -> Vec<LlmMessage> {

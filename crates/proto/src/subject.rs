@@ -8,6 +8,12 @@ pub const BRAIN_REQUEST: &str = "brain.request";
 pub const LLM_REQUEST: &str = "llm.request";
 pub const SENTENCE_REQUEST: &str = "sentence.request";
 pub const EMBED_REQUEST: &str = "embed.request";
+/// Memories are made of what was said without one.
+pub const EMBEDDINGS_BACKFILL: &str = "embeddings.backfill";
+/// What was found in a turn, to be kept.
+pub const FACTS_KEEP: &str = "facts.keep";
+/// What a session was about, to be kept.
+pub const SUMMARIES_KEEP: &str = "summaries.keep";
 pub const TTS_REQUEST: &str = "tts.request";
 /// Whether the service has what it needs.
 pub const BRAIN_READY: &str = "brain.ready";

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Options;
 use crate::clerk::Clerk;
-use crate::kind::retention;
+use crate::kind::nightly;
 
 pub(crate) struct Kernel {
     pub options: Options,
@@ -23,7 +23,7 @@ pub(crate) struct Kernel {
     pub worker: String,
     /// Rung when something may be there to do.
     pub bell: Notify,
-    /// Whose jobs are known to be forgotten some day.
+    /// Who is known to have what is done every night planned.
     planned: Mutex<HashSet<(TenantId, AgentId)>>,
     /// Jobs that run here, and how each is stopped.
     running: Mutex<HashMap<JobId, CancellationToken>>,
@@ -52,17 +52,23 @@ impl Kernel {
         Ok(submitted)
     }
 
-    /// Makes sure, once, that the jobs of this tenant's agent are forgotten some day.
-    pub async fn plan_retention(&self, context: &Context) {
+    /// Makes sure, once, that this tenant's agent has what is done every night.
+    pub async fn plan_nights(&self, context: &Context) {
         let whose = (context.tenant.clone(), context.agent.clone());
         if self.planned.lock().unwrap_or_else(PoisonError::into_inner).contains(&whose) {
             return;
         }
-        let Some(schedule) = retention::plan(context) else { return };
-        match self.keep(context, &schedule).await {
-            Ok(_) => drop(self.planned.lock().unwrap_or_else(PoisonError::into_inner).insert(whose)),
-            Err(error) => tracing::warn!(error = with_causes(&error), "when jobs are forgotten is not planned yet"),
+        for schedule in nightly::schedules(context) {
+            if let Err(error) = self.keep(context, &schedule).await {
+                tracing::warn!(
+                    error = with_causes(&error),
+                    kind = schedule.kind,
+                    "what is done at night is not planned yet"
+                );
+                return;
+            }
         }
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner).insert(whose);
     }
 
     /// A job begins here; the token fires when it is to stop.

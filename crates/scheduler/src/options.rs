@@ -14,6 +14,8 @@ pub struct Options {
     pub lease: Duration,
     /// Between two looks at what time has brought, and at what waits while nobody says that something does.
     pub look: Duration,
+    /// How long the language model may take for what nobody waits for.
+    pub completion: Duration,
     /// Jobs that ended so long ago are forgotten.
     pub kept: Duration,
     /// How long running jobs may take after the wish to stop.
@@ -27,6 +29,7 @@ impl Default for Options {
             workers_background: 2,
             lease: Duration::from_secs(10),
             look: Duration::from_millis(500),
+            completion: Duration::from_secs(120),
             kept: Duration::from_secs(30 * 24 * 3600),
             drain: Duration::from_secs(10),
         }

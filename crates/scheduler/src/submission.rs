@@ -35,7 +35,7 @@ pub(crate) async fn submit(kernel: &Kernel, context: Context, request: KernelReq
             submitted
         }
     };
-    kernel.plan_retention(&context).await;
+    kernel.plan_nights(&context).await;
     let state = aether_proto::JobState::from_str_name(&submitted.state).unwrap_or_default();
     Ok(KernelReply { job_id: submitted.job.to_string(), state: state.into(), existed: submitted.existed })
 }

@@ -11,6 +11,8 @@ use crate::{Error, TenantTransaction};
 pub struct FactRow {
     pub fact_id: Uuid,
     pub text: String,
+    /// The person's words that it rests on; empty where they asked to have it kept.
+    pub quote: String,
     pub created_at: OffsetDateTime,
 }
 
@@ -40,7 +42,7 @@ impl TenantTransaction {
     pub async fn facts(&mut self, agent: &AgentId, person: &PersonId, limit: u32) -> Result<Vec<FactRow>, Error> {
         let rows = sqlx::query_as!(
             FactRow,
-            "SELECT fact_id, text, created_at FROM agents.facts
+            "SELECT fact_id, text, quote, created_at FROM agents.facts
              WHERE agent_id = $1 AND person_id = $2
              ORDER BY created_at DESC, fact_id
              LIMIT $3",

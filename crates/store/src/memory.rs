@@ -30,6 +30,14 @@ pub struct MemorySearch<'a> {
     pub limit: u32,
 }
 
+/// What somebody said, of which this model has made no memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unremembered {
+    pub turn: TurnId,
+    pub person: String,
+    pub words: String,
+}
+
 /// A memory and how near it is to what was searched.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MemoryMatch {
@@ -60,6 +68,44 @@ impl TenantTransaction {
         .execute(&mut *self.transaction)
         .await?;
         Ok(inserted.rows_affected() == 1)
+    }
+
+    /// The newest `limit` turns of which this model has made no memory.
+    pub async fn unremembered(&mut self, agent: &AgentId, model: &str, limit: u32) -> Result<Vec<Unremembered>, Error> {
+        let rows = sqlx::query!(
+            r"SELECT turn_id, person_id, words FROM agents.turns
+              WHERE agent_id = $1 AND person_id <> '' AND words ~ '\S'
+                    AND NOT EXISTS (SELECT FROM agents.memories
+                                    WHERE memories.turn_id = turns.turn_id AND embedding_model = $2)
+              ORDER BY started_at DESC, turn_id DESC
+              LIMIT $3",
+            agent.as_str(),
+            model,
+            i64::from(limit),
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        let turns = rows.into_iter().map(|row| Unremembered {
+            turn: TurnId::from_uuid(row.turn_id),
+            person: row.person_id,
+            words: row.words,
+        });
+        Ok(turns.collect())
+    }
+
+    /// How many turns there are of which this model has made no memory.
+    pub async fn count_unremembered(&mut self, agent: &AgentId, model: &str) -> Result<u64, Error> {
+        let row = sqlx::query!(
+            r#"SELECT count(*) AS "left!" FROM agents.turns
+               WHERE agent_id = $1 AND person_id <> '' AND words ~ '\S'
+                     AND NOT EXISTS (SELECT FROM agents.memories
+                                     WHERE memories.turn_id = turns.turn_id AND embedding_model = $2)"#,
+            agent.as_str(),
+            model,
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        Ok(u64::try_from(row.left).unwrap_or_default())
     }
 
     /// The memories nearest to `search.embedding`, nearest first.

@@ -30,6 +30,9 @@ pub struct SessionSummary {
     pub turns: i64,
     /// How the first thing said in it begins; at most 160 characters.
     pub first_words: String,
+    /// What it was about; both empty until it has gone quiet.
+    pub title: String,
+    pub summary: String,
     /// Names, or ids where there is no name, of those who said something, in the order in which they first did.
     pub people: Vec<String>,
 }
@@ -56,14 +59,14 @@ impl TenantTransaction {
     /// Sessions with something in them, the one that began last first.
     pub async fn sessions(&mut self, query: &SessionQuery<'_>) -> Result<Vec<SessionSummary>, Error> {
         let rows = sqlx::query!(
-            r#"SELECT session.session_id, session.room, session.started_at,
+            r#"SELECT session.session_id, session.room, session.started_at, session.title, session.summary,
                       summary.last_at AS "last_at!", summary.turns AS "turns!", summary.first_words,
                       ARRAY(SELECT (array_agg(coalesce(nullif(person_name, ''), person_id) ORDER BY started_at DESC))[1]
                             FROM agents.turns
                             WHERE session_id = session.session_id AND person_id <> ''
                             GROUP BY person_id
                             ORDER BY min(started_at)) AS "people!"
-               FROM (SELECT session_id, room, started_at
+               FROM (SELECT session_id, room, started_at, title, summary
                      FROM agents.sessions
                      WHERE agent_id = $1 AND started_at < coalesce($3, 'infinity'::timestamptz)
                            AND EXISTS (SELECT FROM agents.turns
@@ -90,6 +93,8 @@ impl TenantTransaction {
             last_at: row.last_at,
             turns: row.turns,
             first_words: row.first_words.unwrap_or_default(),
+            title: row.title,
+            summary: row.summary,
             people: row.people,
         });
         Ok(summaries.collect())
@@ -152,18 +157,34 @@ impl TenantTransaction {
         Ok(found.exists)
     }
 
-    /// Deletes those of `turns` that are this person's, and what is remembered of them; how many turns they were.
+    /// Deletes those of `turns` that are this person's, and what is remembered of them or was learned from them; how many
+    /// turns they were.
     pub async fn forget_turns(&mut self, agent: &AgentId, person: &PersonId, turns: &[TurnId]) -> Result<u64, Error> {
         let turns: Vec<_> = turns.iter().map(TurnId::as_uuid).collect();
         // Memories and steps go with their turn: see the foreign keys.
         let deleted = sqlx::query!(
-            "DELETE FROM agents.turns WHERE agent_id = $1 AND person_id = $2 AND turn_id = ANY ($3)",
+            "DELETE FROM agents.turns WHERE agent_id = $1 AND person_id = $2 AND turn_id = ANY ($3) RETURNING session_id",
+            agent.as_str(),
+            person.as_str(),
+            &turns,
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        let sessions: Vec<_> = deleted.iter().map(|row| row.session_id).collect();
+        // It may tell of what is gone.
+        sqlx::query!("UPDATE agents.sessions SET title = '', summary = '' WHERE session_id = ANY ($1)", &sessions)
+            .execute(&mut *self.transaction)
+            .await?;
+        // After the turns: whoever learns holds its turn's row until its facts are there.
+        sqlx::query!(
+            "DELETE FROM agents.facts
+             WHERE agent_id = $1 AND person_id = $2 AND source_turn_id = ANY ($3) AND quote <> ''",
             agent.as_str(),
             person.as_str(),
             &turns,
         )
         .execute(&mut *self.transaction)
         .await?;
-        Ok(deleted.rows_affected())
+        Ok(u64::try_from(deleted.len()).unwrap_or(u64::MAX))
     }
 }

@@ -61,6 +61,7 @@ async fn fill(database: &Database, tenant: &TenantId) {
     let mut service = as_tenant(database, Some(tenant.as_str())).await;
     for statement in [
         "INSERT INTO agents.facts (agent_id, person_id, text) VALUES ('aether', 'ada', 'is called Ada')",
+        "INSERT INTO agents.learned_turns (agent_id, turn_id) VALUES ('aether', gen_random_uuid())",
         "INSERT INTO agents.preferences (agent_id, person_id, name, value) VALUES ('aether', 'ada', 'voice', '\"low\"')",
     ] {
         sqlx::query(statement).execute(&mut service).await.unwrap();

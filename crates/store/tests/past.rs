@@ -95,6 +95,8 @@ async fn a_session_is_summed_up() {
         started_at: begin() + minutes(1),
         last_at: begin() + minutes(3),
         turns: 4,
+        title: String::new(),
+        summary: String::new(),
         first_words: long.chars().take(160).collect(),
         people: vec!["Benjamin".to_owned(), "eve".to_owned()],
     };

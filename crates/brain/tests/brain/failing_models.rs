@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::house::{Brain, House, Turn, say};
-use aether_bus::{Call, CallOptions, Frame};
+use aether_bus::{Call, CallOptions, Context, Frame};
 use aether_llm::Deadlines;
 use aether_proto::{Done, LlmClass, LlmInput, LlmMessage, LlmOutput, SessionId, TurnId, llm_output, subject};
 use aether_testkit::{self as testkit, Behaviour, StallingLlm};
@@ -203,13 +203,17 @@ async fn a_stale_commit_is_not_answered() {
 }
 
 async fn complete(house: &House, class: LlmClass) -> Call<LlmInput, LlmOutput> {
+    complete_for(house, &house.context, class).await
+}
+
+async fn complete_for(house: &House, context: &Context, class: LlmClass) -> Call<LlmInput, LlmOutput> {
     let input = LlmInput {
         class: class.into(),
         messages: vec![LlmMessage { role: "user".into(), content: "Go on.".into() }],
         max_output_tokens: 100,
-        temperature: None,
+        ..LlmInput::default()
     };
-    house.bus.call(&house.context, subject::LLM_REQUEST, &input, CallOptions::default()).await.unwrap()
+    house.bus.call(context, subject::LLM_REQUEST, &input, CallOptions::default()).await.unwrap()
 }
 
 async fn read(mut call: Call<LlmInput, LlmOutput>) -> (String, Done) {
@@ -241,5 +245,39 @@ async fn background_work_yields_and_is_done_in_the_end() {
     let (text, _) = background.await.unwrap();
     assert_eq!(text, "word ".repeat(30));
     assert_eq!(llm.begun(), 3);
+    brain.stop().await;
+}
+
+#[tokio::test]
+async fn background_work_that_people_stand_in_the_way_of_is_told_from_a_model_that_is_late() {
+    let house = House::build().await;
+    let llm = CountingLlm::default();
+    let brain = impatient_brain(&house, &llm.start(usize::MAX).await).await;
+    let mut somebody = Turn::open(&house, SessionId::generate(), "").await;
+    somebody.commit("Go on.").await;
+    somebody.next().await.unwrap();
+    let begun = llm.begun();
+    let patience = house.context.clone().with_deadline(Duration::from_secs(2));
+    let mut background = complete_for(&house, &patience, LlmClass::Background).await;
+    let given_back = background.next().await.unwrap_err();
+    assert_eq!(given_back.code().as_str(), "overloaded", "{given_back}");
+    assert_eq!(llm.begun(), begun, "the model was not even asked");
+    drop(somebody);
+    brain.stop().await;
+}
+
+#[tokio::test]
+async fn a_shape_that_is_no_json_is_refused() {
+    let house = House::build().await;
+    let llm = CountingLlm::default();
+    let brain = impatient_brain(&house, &llm.start(1).await).await;
+    let input = LlmInput {
+        messages: vec![LlmMessage { role: "user".into(), content: "Go on.".into() }],
+        response_schema: "{".into(),
+        ..LlmInput::default()
+    };
+    let mut call: Call<LlmInput, LlmOutput> =
+        house.bus.call(&house.context, subject::LLM_REQUEST, &input, CallOptions::default()).await.unwrap();
+    assert_eq!(call.next().await.unwrap_err().code().as_str(), "invalid_argument");
     brain.stop().await;
 }

@@ -1,9 +1,15 @@
 //! What a job can be. One kind, one file: its payload, its limits and what it does.
 
+mod completion;
+mod embedding_backfill;
+mod fact_extraction;
+mod missed_turns;
+pub(crate) mod nightly;
 mod nothing;
 mod notification;
 mod reminder;
-pub(crate) mod retention;
+mod retention;
+mod session_summary;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +23,15 @@ use self::notification::Notification;
 use crate::kernel::Kernel;
 
 /// All there are.
-const ALL: [&dyn Kind; 6] = [
+const ALL: [&dyn Kind; 10] = [
     &reminder::Reminder,
     &Notification::Decision,
     &Notification::Delivery,
     &Notification::Digest,
+    &fact_extraction::FactExtraction,
+    &missed_turns::MissedTurns,
+    &session_summary::SessionSummary,
+    &embedding_backfill::EmbeddingBackfill,
     &retention::Retention,
     &nothing::Nothing,
 ];

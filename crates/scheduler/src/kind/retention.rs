@@ -1,24 +1,18 @@
-//! Forgets jobs that ended long ago. Each tenant has a schedule of its own for it, from its first job on.
+//! Forgets jobs that ended long ago, every night.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aether_bus::Context;
-use aether_job::{Missed, Priority};
-use aether_proto::JobId;
-use aether_store::{Error, JobRow, NewSchedule};
+use aether_job::Priority;
+use aether_store::{Error, JobRow};
 use aether_telemetry::with_causes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 
 use super::{Kind, Outcome, Pool};
 use crate::kernel::Kernel;
-use crate::recurrence::Recurring;
 
-/// Every night, when little else is done.
-const CRON: &str = "17 3 * * *";
 /// Deleted in one transaction.
 const MOST_AT_ONCE: u32 = 1000;
 
@@ -65,23 +59,4 @@ async fn forget_some(kernel: &Kernel, job: &JobRow) -> Result<u64, Error> {
     let forgotten = transaction.forget_ended_jobs(&job.agent, kernel.options.kept, MOST_AT_ONCE).await?;
     transaction.commit().await?;
     Ok(forgotten)
-}
-
-/// What makes sure that the jobs of this tenant's agent are forgotten some day.
-pub(crate) fn plan(context: &Context) -> Option<NewSchedule> {
-    Some(NewSchedule {
-        schedule: JobId::generate(),
-        agent: context.agent.clone(),
-        kind: Retention.name().to_owned(),
-        modality: "text",
-        person: None,
-        session: None,
-        payload: Value::Null,
-        priority: Retention.priority().number().into(),
-        idempotency_key: Retention.name().to_owned(),
-        cron: CRON.to_owned(),
-        time_zone: String::new(),
-        missed: Missed::RunOnce.as_str(),
-        next_at: Recurring::read(CRON, "").ok()?.next(OffsetDateTime::now_utc())?,
-    })
 }

@@ -4,6 +4,9 @@
 
 mod failure;
 mod house;
+mod learning;
 mod life;
+mod mind;
 mod reminders;
 mod schedules;
+mod summaries;
