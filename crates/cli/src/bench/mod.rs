@@ -1,12 +1,13 @@
 //! `aether bench`: turn-taking ([`voice`], which plays [`dialogue`]s), what Aether itself adds to a spoken turn ([`overhead`]),
 //! what the gateway adds to the language model's own time ([`gateway`]), and how fast jobs are done and what that costs those who
-//! write meanwhile ([`jobs`]). The last three start what they measure on a
+//! write meanwhile ([`jobs`]), and how soon people are told ([`notifications`]). The last four start what they measure on a
 //! [`stand`], beside engines that answer by the clock ([`scripted_model`], [`scripted_voice`]). Nothing is
 //! asserted unless it is asked for: times depend on the machine, which is named.
 
 mod dialogue;
 mod gateway;
 mod jobs;
+mod notifications;
 mod overhead;
 mod processes;
 mod scripted_model;
@@ -26,7 +27,8 @@ use crate::{Context, Error};
     after_help = "Examples:\n  aether bench                     turn-taking, on the Aether that runs\n  \
     aether bench --quick             the same in a minute or two\n  aether bench overhead            what Aether adds to a spoken turn; starts what it needs itself\n  \
     aether bench gateway             what the gateway adds to a written one; starts what it needs itself\n  \
-    aether bench jobs                how fast jobs are done, and what that costs who writes meanwhile"
+    aether bench jobs                how fast jobs are done, and what that costs who writes meanwhile\n  \
+    aether bench notifications       how soon people are told what happens"
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -41,12 +43,14 @@ enum What {
     Overhead(overhead::Arguments),
     Gateway(gateway::Arguments),
     Jobs(jobs::Arguments),
+    Notifications(notifications::Arguments),
 }
 
 pub async fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
     match arguments.what {
         Some(What::Gateway(arguments)) => Box::pin(gateway::run(context, arguments)).await,
         Some(What::Jobs(arguments)) => Box::pin(jobs::run(context, arguments)).await,
+        Some(What::Notifications(arguments)) => Box::pin(notifications::run(context, arguments)).await,
         Some(What::Overhead(arguments)) => Box::pin(overhead::run(context, arguments)).await,
         Some(What::Voice(voice)) => Box::pin(voice::run(context, voice)).await,
         None => Box::pin(voice::run(context, arguments.voice)).await,

@@ -135,6 +135,7 @@ pub(super) async fn start(
         ("LLM_DIALECT", "openai".to_owned()),
         ("LLM_MODEL", "scripted".to_owned()),
         ("AETHER_IDENTITY_SECRET", secrets.identity_secret.clone()),
+        ("AETHER_NOTIFIER_SECRET", secrets.notifier_secret.clone()),
         ("AETHER_TENANT", TENANT.to_owned()),
         ("AETHER_AGENT", "aether".to_owned()),
     ]);
