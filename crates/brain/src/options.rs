@@ -69,7 +69,7 @@ impl Options {
             prefill_pause: Duration::from_millis(200),
             history_deadline: Duration::from_millis(400),
             open_limit: Duration::from_secs(120),
-            learn_after: Duration::from_secs(20),
+            learn_after: Duration::from_secs(120),
             summarise_after: Duration::from_secs(600),
             drain: Duration::from_secs(10),
             embedding,

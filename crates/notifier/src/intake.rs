@@ -1,19 +1,21 @@
 //! Takes events: each becomes a row, is decided by rule where one says, and is planned.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aether_bus::{ConsumeError, Context};
-use aether_proto::{NotificationId, PluginEvent, Urgency};
+use aether_proto::{NotificationId, PersonId, PluginEvent, Urgency};
 use aether_store::{NewNotification, NotificationRow, TenantTransaction};
 use aether_telemetry::{metric, with_causes};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use time::OffsetDateTime;
 
 use crate::decision::{Decided, Decision, Learned, Situation};
 use crate::desk::{Desk, offset, wishes};
 use crate::event::Event;
 use crate::quiet::Wishes;
 
-const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// One message of the stream. It may come twice: its row and its plan are there once.
 pub(crate) async fn take(desk: Arc<Desk>, context: Context, event: PluginEvent) -> Result<(), ConsumeError> {
@@ -49,52 +51,38 @@ async fn notice(desk: &Desk, context: &Context, event: &Event) -> Result<Notific
             Some(Decided { decision: Decision::Never, reason: "it came too late".to_owned() })
         }
         _ => {
-            let since = offset(now.saturating_sub(desk.options.repetition).unwrap_or(now));
-            let was_said = transaction.was_said(&new, since).await?;
-            by_rule(&mut transaction, context, event, &wishes, was_said).await?
+            let (hour, moment) = (ago(now, HOUR), ago(now, desk.options.repetition));
+            let past = transaction.notification_past(&new, hour, moment).await?;
+            let rule =
+                past.rule.as_ref().and_then(|(learned, reason)| Some((Learned::read(learned)?, reason.as_str())));
+            let (was_said, told) = (past.was_said, past.told);
+            let now = &wishes.now(now);
+            Situation { now, wishes: &wishes, urgency: event.urgency, rule, was_said, told }.decide()
         }
     };
     let (state, reason, due_at) = outcome(decided.as_ref(), &wishes, now);
     let new = NewNotification { state, reason: &reason, due_at: due_at.map(offset), ..new };
     let (row, _) = transaction.insert_notification(&new).await?;
     transaction.commit().await?;
-    metrics::histogram!(metric::NOTIFICATION_DECISION, "by" => "rule").record(began.elapsed().as_secs_f64());
+    if decided.is_some() {
+        metrics::histogram!(metric::NOTIFICATION_DECISION, "by" => "rule").record(began.elapsed().as_secs_f64());
+    }
     metrics::counter!(metric::NOTIFICATIONS, "state" => row.state.clone()).increment(1);
     Ok(row)
-}
-
-async fn by_rule(
-    transaction: &mut TenantTransaction,
-    context: &Context,
-    event: &Event,
-    wishes: &Wishes,
-    was_said: bool,
-) -> Result<Option<Decided>, aether_store::Error> {
-    let now = Timestamp::now();
-    let (agent, person) = (&context.agent, &event.person);
-    let rule = transaction.rule(agent, person, &event.source, &event.kind).await?;
-    let rule = rule.and_then(|rule| Some((Learned::read(&rule.decision)?, rule.reason)));
-    let told = told(transaction, context, &event.person, now).await?;
-    let situation = Situation {
-        now: &wishes.now(now),
-        wishes,
-        urgency: event.urgency,
-        rule: rule.as_ref().map(|(learned, reason)| (*learned, reason.as_str())),
-        was_said,
-        told,
-    };
-    Ok(situation.decide())
 }
 
 /// How much the person was told in the last hour.
 pub(crate) async fn told(
     transaction: &mut TenantTransaction,
     context: &Context,
-    person: &aether_proto::PersonId,
+    person: &PersonId,
     now: Timestamp,
 ) -> Result<u32, aether_store::Error> {
-    let since = offset(now.saturating_sub(HOUR).unwrap_or(now));
-    transaction.told_since(&context.agent, person, since).await
+    transaction.told_since(&context.agent, person, ago(now, HOUR)).await
+}
+
+fn ago(now: Timestamp, time: Duration) -> OffsetDateTime {
+    offset(now.saturating_sub(time).unwrap_or(now))
 }
 
 /// State, reason and time of what was decided so.

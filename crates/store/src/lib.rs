@@ -48,8 +48,8 @@ pub use lease::{AcquireError, LeaseError, Renewal, RoomLease};
 pub use memory::{MemoryMatch, MemorySearch, NewMemory, Unremembered};
 pub use migration::MigrateError;
 pub use notify::{
-    DeliveryRow, FoundSource, NewNotification, NewTarget, NotificationQuery, NotificationRow, NotifySettings, RuleRow,
-    SourceRow, TargetRow,
+    DeliveryRow, FoundSource, NewNotification, NewTarget, NotificationPast, NotificationQuery, NotificationRow,
+    NotifySettings, RuleRow, SourceRow, TargetRow,
 };
 pub use past::{SessionQuery, SessionSummary, TurnRow};
 pub use person::PersonRow;

@@ -94,7 +94,7 @@ async fn measure(layout: &Layout, stack: &mut Stack, arguments: &Arguments) -> R
     for number in 0..arguments.judged {
         let (took, reason) = desk.judged(&event("Somebody wrote a comment", number, Urgency::Unspecified)).await?;
         judged.push(took);
-        judged_by_model += u32::from(reason.starts_with("judged: "));
+        judged_by_model += u32::from(reason.contains("judged to"));
     }
     let metrics = reqwest::get(format!("{}/metrics", stand.services[0])).await;
     let metrics = async { metrics?.text().await }.await.map_err(|error| Error::Input(error.to_string()))?;

@@ -8,7 +8,7 @@ mod source;
 mod target;
 
 pub use delivery::DeliveryRow;
-pub use notification::{NewNotification, NotificationQuery, NotificationRow};
+pub use notification::{NewNotification, NotificationPast, NotificationQuery, NotificationRow};
 pub use rule::RuleRow;
 pub use settings::NotifySettings;
 pub(crate) use source::find;

@@ -62,6 +62,17 @@ pub struct NotificationQuery<'a> {
     pub limit: u32,
 }
 
+/// What a decision hangs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotificationPast {
+    /// What was learned about this kind of this source: `now`, `digest` or `never`, and from what.
+    pub rule: Option<(String, String)>,
+    /// How much the person was told, or is being told.
+    pub told: u32,
+    /// The same source has said the same.
+    pub was_said: bool,
+}
+
 struct Record {
     notification_id: Uuid,
     person_id: String,
@@ -121,11 +132,14 @@ macro_rules! select_notifications {
 impl TenantTransaction {
     /// Keeps it, unless there is one of its source and event; that one then, and true.
     pub async fn insert_notification(&mut self, new: &NewNotification<'_>) -> Result<(NotificationRow, bool), Error> {
-        let inserted = sqlx::query!(
-            "INSERT INTO notify.notifications (agent_id, notification_id, source, event_id, kind, person_id, title, text,
+        let inserted = sqlx::query_as!(
+            Record,
+            r#"INSERT INTO notify.notifications (agent_id, notification_id, source, event_id, kind, person_id, title, text,
                                                url, urgency, state, reason, due_at, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-             ON CONFLICT (tenant_id, agent_id, source, event_id) DO NOTHING",
+             ON CONFLICT (tenant_id, agent_id, source, event_id) DO NOTHING
+             RETURNING notification_id, person_id, source, kind, title, text, url, urgency, state, reason, due_at, round,
+                       created_at, seen_at, feedback, coalesce(expires_at <= now(), false) AS "is_expired!""#,
             new.agent.as_str(),
             new.notification.as_uuid(),
             storable(new.source),
@@ -141,8 +155,11 @@ impl TenantTransaction {
             new.due_at,
             new.expires_at,
         )
-        .execute(&mut *self.transaction)
+        .fetch_optional(&mut *self.transaction)
         .await?;
+        if let Some(record) = inserted {
+            return Ok((record.try_into()?, false));
+        }
         let record = select_notifications!(
             "WHERE agent_id = $1 AND source = $2 AND event_id = $3",
             new.agent.as_str(),
@@ -151,7 +168,7 @@ impl TenantTransaction {
         )
         .fetch_one(&mut *self.transaction)
         .await?;
-        Ok((record.try_into()?, inserted.rows_affected() == 0))
+        Ok((record.try_into()?, true))
     }
 
     /// `person`: only one of theirs. Nobody else changes it until the transaction ends.
@@ -280,6 +297,43 @@ impl TenantTransaction {
         Ok(rows.into_iter().map(|row| row.feedback).collect())
     }
 
+    /// What a decision about a new one hangs on, in one look. `told_since`, `said_since`: how far back it looks.
+    pub async fn notification_past(
+        &mut self,
+        new: &NewNotification<'_>,
+        told_since: OffsetDateTime,
+        said_since: OffsetDateTime,
+    ) -> Result<NotificationPast, Error> {
+        let row = sqlx::query!(
+            r#"SELECT rule.decision AS "decision?", rule.reason AS "reason?",
+                      (SELECT count(*) FROM notify.notifications
+                       WHERE agent_id = $1 AND person_id = $2 AND created_at >= $7
+                             AND state IN ('delivering', 'delivered')) AS "told!",
+                      EXISTS (SELECT FROM notify.notifications
+                              WHERE agent_id = $1 AND person_id = $2 AND source = $3 AND kind = $4 AND title = $5
+                                    AND text = $6 AND created_at >= $8) AS "said!"
+               FROM (VALUES (1)) AS one (row)
+               LEFT JOIN notify.rules AS rule
+                   ON rule.agent_id = $1 AND rule.person_id = $2 AND rule.source = $3 AND rule.kind = $4
+                      AND rule.forgotten_at IS NULL"#,
+            new.agent.as_str(),
+            new.person.as_str(),
+            storable(new.source),
+            storable(new.kind),
+            storable(new.title),
+            storable(new.text),
+            told_since,
+            said_since,
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        Ok(NotificationPast {
+            rule: row.decision.zip(row.reason),
+            told: u32::try_from(row.told).unwrap_or(u32::MAX),
+            was_said: row.said,
+        })
+    }
+
     /// How much the person was told, or is being told, since then.
     pub async fn told_since(
         &mut self,
@@ -297,24 +351,5 @@ impl TenantTransaction {
         .fetch_one(&mut *self.transaction)
         .await?;
         Ok(u32::try_from(row.told).unwrap_or(u32::MAX))
-    }
-
-    /// Whether the same source has said the same since then.
-    pub async fn was_said(&mut self, new: &NewNotification<'_>, since: OffsetDateTime) -> Result<bool, Error> {
-        let row = sqlx::query!(
-            r#"SELECT EXISTS (SELECT FROM notify.notifications
-                              WHERE agent_id = $1 AND person_id = $2 AND source = $3 AND kind = $4 AND title = $5
-                                    AND text = $6 AND created_at >= $7) AS "said!""#,
-            new.agent.as_str(),
-            new.person.as_str(),
-            storable(new.source),
-            storable(new.kind),
-            storable(new.title),
-            storable(new.text),
-            since,
-        )
-        .fetch_one(&mut *self.transaction)
-        .await?;
-        Ok(row.said)
     }
 }
