@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { actionsOf, failureOf, nameOfState, OPEN_STATES, readTask, type Task } from "../src/tasks/task";
+import { actionsOf, failureOf, nameOfKind, nameOfState, OPEN_STATES, readTask, type Task } from "../src/tasks/task";
 
 const inState = (state: string, reason = ""): Task => {
   const task = readTask({ job_id: "j1", state, reason });
@@ -38,6 +38,12 @@ describe("a task", () => {
   it("says why it failed only where it has", () => {
     expect(failureOf(inState("RETRYING", "no answer"))).toBe("no answer");
     expect(failureOf(inState("COMMITTED", "no answer"))).toBe("");
+  });
+
+  it("has words for what is done, also for a kind of a newer gateway", () => {
+    expect(nameOfKind("notification_digest")).toBe("Digest");
+    expect(nameOfKind("tidy_up")).toBe("tidy up");
+    expect(nameOfKind("")).toBe("A task");
   });
 
   it("has words for a state of a newer gateway", () => {

@@ -4,7 +4,7 @@ import { sentenceOf, type Gateway } from "../gateway/gateway";
 import { relativeTime } from "../inbox/relative-time";
 import { useNow } from "../inbox/use-now";
 import { keepFocus } from "../style/keep-focus";
-import { actionsOf, failureOf, isAhead, nameOfState, OPEN_STATES, type Task, type TaskAction } from "./task";
+import { actionsOf, failureOf, isAhead, nameOfKind, nameOfState, OPEN_STATES, type Task, type TaskAction } from "./task";
 import { useTasks } from "./use-tasks";
 
 type Filter = "open" | "all";
@@ -89,7 +89,7 @@ function TaskCard({ gateway, task, now, changed }: CardProps) {
   const failure = failureOf(task);
   const due = isAhead(task) ? relativeTime(task.due_at, now) : "";
   const updated = relativeTime(task.updated_at, now);
-  const about = [task.about === "" ? "" : task.kind, due === "" ? "" : `due ${due}`, updated === "" ? "" : `changed ${updated}`];
+  const about = [task.about === "" ? "" : nameOfKind(task.kind), due === "" ? "" : `due ${due}`, updated === "" ? "" : `changed ${updated}`];
 
   const run = async (action: TaskAction) => {
     setIsBusy(true);
@@ -107,7 +107,7 @@ function TaskCard({ gateway, task, now, changed }: CardProps) {
 
   return (
     <article ref={card} className="card task" tabIndex={-1}>
-      <h3 dir="auto">{task.about || task.kind || "A task"}</h3>
+      <h3 dir="auto">{task.about || nameOfKind(task.kind)}</h3>
       <p className="state" data-state={task.state}>
         {nameOfState(task.state)}
       </p>

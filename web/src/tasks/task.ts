@@ -29,6 +29,23 @@ export function readTask(value: unknown): Task | undefined {
   };
 }
 
+const KINDS: ReadonlyMap<string, string> = new Map([
+  ["reminder", "Reminder"],
+  ["notification_decision", "Judging a notification"],
+  ["notification_delivery", "Delivering a notification"],
+  ["notification_digest", "Digest"],
+  ["fact_extraction", "Looking for facts in what you said"],
+  ["session_summary", "Summary of a conversation"],
+  ["missed_turns", "Looking for what was missed"],
+  ["embedding_backfill", "Making memories that are missing"],
+  ["retention", "Forgetting old tasks"],
+  ["nothing", "Nothing, as a test"],
+]);
+
+export function nameOfKind(kind: string): string {
+  return KINDS.get(kind) ?? (kind.replaceAll("_", " ") || "A task");
+}
+
 const STATES: ReadonlyMap<string, string> = new Map([
   ["PENDING", "Just asked for"],
   ["SCHEDULED", "Waits for its time"],
