@@ -7,6 +7,7 @@ use aether_bus::{Bus, Context};
 use aether_proto::{AgentId, InstanceId, JobId, KernelEvent, TenantId, subject};
 use aether_store::{Error, JobRow, NewSchedule, Store, Submitted};
 use aether_telemetry::with_causes;
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +46,11 @@ impl Kernel {
         }
     }
 
+    /// By the database's clock: schedulers whose own clocks differ plan the same.
+    pub async fn now(&self, context: &Context) -> Result<OffsetDateTime, Error> {
+        self.store.tenant(&context.tenant).await?.now().await
+    }
+
     pub async fn keep(&self, context: &Context, schedule: &NewSchedule) -> Result<Submitted, Error> {
         let mut transaction = self.store.tenant(&context.tenant).await?;
         let submitted = transaction.insert_schedule(schedule).await?;
@@ -58,15 +64,15 @@ impl Kernel {
         if self.planned.lock().unwrap_or_else(PoisonError::into_inner).contains(&whose) {
             return;
         }
-        for schedule in nightly::schedules(context) {
-            if let Err(error) = self.keep(context, &schedule).await {
-                tracing::warn!(
-                    error = with_causes(&error),
-                    kind = schedule.kind,
-                    "what is done at night is not planned yet"
-                );
-                return;
+        let planned = async {
+            for schedule in nightly::schedules(context, self.now(context).await?) {
+                self.keep(context, &schedule).await?;
             }
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = planned.await {
+            tracing::warn!(error = with_causes(&error), "what is done at night is not planned yet");
+            return;
         }
         self.planned.lock().unwrap_or_else(PoisonError::into_inner).insert(whose);
     }

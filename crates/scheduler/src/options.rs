@@ -1,6 +1,10 @@
 //! How much is done at once, and how long what may take.
 
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
+
+use aether_proto::TenantId;
 
 use crate::Settings;
 
@@ -10,6 +14,8 @@ pub struct Options {
     pub workers_interactive: usize,
     /// And that nobody waits for.
     pub workers_background: usize,
+    /// How many times as much as others a tenant gets done; of all others it is 1.
+    pub tenant_weights: BTreeMap<TenantId, NonZeroU32>,
     /// A job whose worker gave no sign for so long is taken up by another.
     pub lease: Duration,
     /// Between two looks at what time has brought, and at what waits while nobody says that something does.
@@ -27,6 +33,7 @@ impl Default for Options {
         Self {
             workers_interactive: 2,
             workers_background: 2,
+            tenant_weights: BTreeMap::new(),
             lease: Duration::from_secs(10),
             look: Duration::from_millis(500),
             completion: Duration::from_secs(120),
@@ -41,6 +48,7 @@ impl From<&Settings> for Options {
         Self {
             workers_interactive: settings.kernel.workers_interactive as usize,
             workers_background: settings.kernel.workers_background as usize,
+            tenant_weights: settings.kernel.tenant_weights.clone(),
             kept: settings.kernel.jobs_kept,
             ..Self::default()
         }

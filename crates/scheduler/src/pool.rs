@@ -1,11 +1,12 @@
 //! Hands out work: looks what waits, takes of it in fair turns, and keeps so many workers busy.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aether_job::fairness::{self, Share, Waiting};
-use aether_proto::JobId;
+use aether_proto::{JobId, TenantId};
 use aether_store::{Error, JobRow, WaitingJob};
 use aether_telemetry::with_causes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -86,7 +87,7 @@ async fn take(kernel: &Kernel, pool: Pool, wanted: usize) -> Result<Vec<JobRow>,
     if waiting.is_empty() {
         return Ok(Vec::new());
     }
-    let chosen = choose(waiting, wanted);
+    let chosen = choose(waiting, wanted, &kernel.options.tenant_weights);
     let claimed = kernel.store.claim_jobs(&chosen, &kernel.worker, kernel.options.lease).await?;
     for job in &claimed {
         worker::tell(kernel, job, &job.state, job.attempt, "").await;
@@ -94,12 +95,18 @@ async fn take(kernel: &Kernel, pool: Pool, wanted: usize) -> Result<Vec<JobRow>,
     Ok(claimed)
 }
 
-/// The first `wanted` in fair turns between tenants.
-fn choose(waiting: Vec<WaitingJob>, wanted: usize) -> Vec<(String, JobId)> {
+/// The first `wanted` in fair turns between tenants, by their weight.
+fn choose(
+    waiting: Vec<WaitingJob>,
+    wanted: usize,
+    weights: &BTreeMap<TenantId, NonZeroU32>,
+) -> Vec<(String, JobId)> {
     let mut tenants: BTreeMap<String, Share<(String, JobId)>> = BTreeMap::new();
     for WaitingJob { tenant, job, start_by, running } in waiting {
-        let share =
-            tenants.entry(tenant.clone()).or_insert_with(|| Share::new(u64::try_from(running).unwrap_or_default()));
+        let share = tenants.entry(tenant.clone()).or_insert_with(|| Share {
+            weight: TenantId::new(tenant.clone()).ok().and_then(|id| weights.get(&id).copied()).unwrap_or(NonZeroU32::MIN),
+            ..Share::new(u64::try_from(running).unwrap_or_default())
+        });
         share.waiting.push_back(Waiting { job: (tenant, job), start_by_unix_ms: unix_ms(start_by) });
     }
     let mut shares: Vec<_> = tenants.into_values().collect();
@@ -127,5 +134,27 @@ impl Pace {
         let Some(between) = self.between else { return 0 };
         let within = AHEAD.as_micros() / between.as_micros().max(1);
         usize::try_from(within).unwrap_or(usize::MAX).min(MOST_AHEAD).saturating_sub(workers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_of_weight_three_gets_three_times_as_much() {
+        let start_by = time::OffsetDateTime::UNIX_EPOCH;
+        let waiting = ["acme", "other"].into_iter().flat_map(|tenant| {
+            std::iter::repeat_with(move || WaitingJob {
+                tenant: tenant.to_owned(),
+                job: JobId::generate(),
+                start_by,
+                running: 0,
+            })
+            .take(20)
+        });
+        let weights = BTreeMap::from([(TenantId::new("acme").unwrap(), NonZeroU32::new(3).unwrap())]);
+        let chosen = choose(waiting.collect(), 12, &weights);
+        assert_eq!(chosen.iter().filter(|(tenant, _)| tenant == "acme").count(), 9);
     }
 }

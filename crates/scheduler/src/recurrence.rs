@@ -1,17 +1,30 @@
-//! When something that recurs is to be done next: five fields, in the time of a place.
+//! When something that recurs is to be done next: five fields, in the time of a place; or again after always the same time.
 
 use aether_proto::{ErrorCode, Recurrence};
 use cronexpr::Crontab;
-use jiff::Timestamp;
 use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use time::OffsetDateTime;
 
 /// What never comes within so many years is a mistake.
 const YEARS: i64 = 8;
 
+/// Before an interval, as other schedulers write it: `@every 90m`.
+const EVERY: &str = "@every ";
+const SHORTEST: SignedDuration = SignedDuration::from_mins(1);
+const LONGEST: SignedDuration = SignedDuration::from_hours(366 * 24);
+
+/// What comes again and again.
+#[derive(Debug)]
+pub(crate) enum Recurring {
+    Cron(Box<Clock>),
+    /// Whole seconds.
+    Interval(time::Duration),
+}
+
 /// A cron expression that comes true at some time.
 #[derive(Debug)]
-pub(crate) struct Recurring {
+pub(crate) struct Clock {
     zone: TimeZone,
     cron: Crontab,
     /// The same, in a place whose clock is never changed.
@@ -21,11 +34,42 @@ pub(crate) struct Recurring {
 }
 
 impl Recurring {
+    /// A cron line in `time_zone` (an IANA name; empty means UTC), or `@every` and a time such as `90m` or `1h30m`: that counts
+    /// from one run to the next, whatever the clock shows.
+    pub fn read(cron: &str, time_zone: &str) -> Result<Self, aether_proto::Error> {
+        let Some(interval) = cron.strip_prefix(EVERY) else {
+            return Clock::read(cron, time_zone).map(|clock| Self::Cron(Box::new(clock)));
+        };
+        let invalid = |reason: String| ErrorCode::InvalidArgument.error(reason);
+        let interval: SignedDuration = interval
+            .trim()
+            .parse()
+            .map_err(|_| invalid(format!("{interval:?} is no time that passes; write one such as 90m or 1h30m")))?;
+        if !(SHORTEST..=LONGEST).contains(&interval) {
+            return Err(invalid(format!("{interval:#} is shorter than a minute, or longer than a year")));
+        }
+        Ok(Self::Interval(time::Duration::seconds(interval.as_secs())))
+    }
+
+    /// The first time after `after`; `None` where none comes for years, such as of a 30th of February.
+    pub fn next(&self, after: OffsetDateTime) -> Option<OffsetDateTime> {
+        match self {
+            Self::Cron(clock) => clock.next(after),
+            Self::Interval(interval) => after.checked_add(*interval),
+        }
+    }
+
+    pub fn of(recurrence: &Recurrence) -> Result<Self, aether_proto::Error> {
+        Self::read(&recurrence.cron, &recurrence.time_zone)
+    }
+}
+
+impl Clock {
     /// `time_zone` is an IANA name; empty means UTC.
     ///
     /// In spring, what falls into the hour that is left out is done an hour later by the clock, so that no day goes without it. In
     /// autumn, what falls into the hour that comes twice is done once, the first time, unless it is for every hour.
-    pub fn read(cron: &str, time_zone: &str) -> Result<Self, aether_proto::Error> {
+    fn read(cron: &str, time_zone: &str) -> Result<Self, aether_proto::Error> {
         let invalid = |reason: String| ErrorCode::InvalidArgument.error(reason);
         let zone = if time_zone.is_empty() { "UTC" } else { time_zone };
         let time_zone = TimeZone::get(zone)
@@ -43,8 +87,7 @@ impl Recurring {
         Ok(Self { zone: time_zone, cron: parse(zone)?, unchanged: parse("UTC")?, is_hourly })
     }
 
-    /// The first time after `after`; `None` where none comes for years, such as of a 30th of February.
-    pub fn next(&self, after: OffsetDateTime) -> Option<OffsetDateTime> {
+    fn next(&self, after: OffsetDateTime) -> Option<OffsetDateTime> {
         let after = Timestamp::from_second(after.unix_timestamp()).ok()?;
         let mut next = self.cron.find_next(after).ok()?.timestamp();
         while !self.is_hourly && self.was_shown_before(next) {
@@ -71,10 +114,6 @@ impl Recurring {
         let is_twice = matches!(shown.offset(), AmbiguousOffset::Fold { .. });
         is_twice && shown.earlier().is_ok_and(|first| first.timestamp() != at)
     }
-
-    pub fn of(recurrence: &Recurrence) -> Result<Self, aether_proto::Error> {
-        Self::read(&recurrence.cron, &recurrence.time_zone)
-    }
 }
 
 #[cfg(test)]
@@ -92,6 +131,26 @@ mod tests {
             all.push(at.format(&Rfc3339).unwrap());
         }
         all
+    }
+
+    #[test]
+    fn an_interval_is_always_as_long_whatever_the_clock_shows() {
+        assert_eq!(
+            next_of("@every 90m", "Europe/Berlin", "2026-10-24T23:30:00Z", 3),
+            ["2026-10-25T01:00:00Z", "2026-10-25T02:30:00Z", "2026-10-25T04:00:00Z"]
+        );
+        assert_eq!(next_of("@every 1h30m", "", "2026-11-29T23:00:00Z", 1), ["2026-11-30T00:30:00Z"]);
+        for (wrong, said) in [
+            ("@every 59s", "shorter than a minute"),
+            ("@every 9000h", "longer than a year"),
+            ("@every -5m", "shorter than a minute"),
+            ("@every soon", "no time that passes"),
+            ("@every ", "no time that passes"),
+            ("@daily", "five fields"),
+        ] {
+            let error = Recurring::read(wrong, "").unwrap_err();
+            assert!(error.message.contains(said), "{wrong}: {error}");
+        }
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub(crate) async fn submit(kernel: &Kernel, context: Context, request: KernelReq
     let wanted = Wanted::read(&request)?;
     let submitted = match &request.recurrence {
         Some(recurrence) => {
-            let schedule = wanted.schedule(&context, recurrence, OffsetDateTime::now_utc())?;
+            let now = kernel.now(&context).await.map_err(|error| failed(&error))?;
+            let schedule = wanted.schedule(&context, recurrence, now)?;
             kernel.keep(&context, &schedule).await.map_err(|error| failed(&error))?
         }
         None => {

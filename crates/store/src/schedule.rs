@@ -109,6 +109,12 @@ impl TryFrom<Record> for ScheduleRow {
 }
 
 impl TenantTransaction {
+    /// By the database's clock, which all schedules are planned by.
+    pub async fn now(&mut self) -> Result<OffsetDateTime, Error> {
+        let row = sqlx::query!(r#"SELECT now() AS "now!""#).fetch_one(&mut *self.transaction).await?;
+        Ok(row.now)
+    }
+
     pub async fn insert_schedule(&mut self, new: &NewSchedule) -> Result<Submitted, Error> {
         let inserted = sqlx::query!(
             "INSERT INTO jobs.schedules (agent_id, schedule_id, kind, modality, person_id, session_id, payload, priority,

@@ -17,11 +17,11 @@ const ALL: [(&dyn Kind, &str); 3] = [
     (&embedding_backfill::EmbeddingBackfill, "37 3 * * *"),
 ];
 
-pub(crate) fn schedules(context: &Context) -> Vec<NewSchedule> {
-    ALL.into_iter().filter_map(|(kind, cron)| schedule(context, kind, cron)).collect()
+pub(crate) fn schedules(context: &Context, now: OffsetDateTime) -> Vec<NewSchedule> {
+    ALL.into_iter().filter_map(|(kind, cron)| schedule(context, kind, cron, now)).collect()
 }
 
-fn schedule(context: &Context, kind: &dyn Kind, cron: &str) -> Option<NewSchedule> {
+fn schedule(context: &Context, kind: &dyn Kind, cron: &str, now: OffsetDateTime) -> Option<NewSchedule> {
     Some(NewSchedule {
         schedule: JobId::generate(),
         agent: context.agent.clone(),
@@ -35,7 +35,7 @@ fn schedule(context: &Context, kind: &dyn Kind, cron: &str) -> Option<NewSchedul
         cron: cron.to_owned(),
         time_zone: String::new(),
         missed: Missed::RunOnce.as_str(),
-        next_at: Recurring::read(cron, "").ok()?.next(OffsetDateTime::now_utc())?,
+        next_at: Recurring::read(cron, "").ok()?.next(now)?,
     })
 }
 
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn each_has_a_time_that_comes() {
         let context = Context::new(TenantId::new("acme").unwrap(), AgentId::new("aether").unwrap());
-        let kinds: Vec<_> = schedules(&context).into_iter().map(|schedule| schedule.kind).collect();
+        let kinds: Vec<_> = schedules(&context, OffsetDateTime::UNIX_EPOCH).into_iter().map(|schedule| schedule.kind).collect();
         assert_eq!(kinds, ALL.map(|(kind, _)| kind.name()));
     }
 }

@@ -31,7 +31,7 @@ pub struct Wish {
 #[derive(Clone, Debug, PartialEq)]
 pub enum When {
     Once(Zoned),
-    /// Five-field cron expression in the zone of `now`.
+    /// Five-field cron expression in the zone of `now`, or `@every` and minutes such as `90m`.
     Repeatedly(String),
 }
 
@@ -43,7 +43,7 @@ pub enum Unclear {
     NoTime,
     Past,
     TooFar,
-    /// At intervals that don't come evenly by the hour, the day, the week, the month or the year.
+    /// At intervals of seconds, or of several days, weeks, months or years.
     Uneven,
     /// At more than one time.
     Several,
@@ -284,6 +284,9 @@ mod tests {
             ("remind me every two hours to stand up", "stand up", "0 */2 * * *"),
             ("remind me every ten minutes to blink", "blink", "*/10 * * * *"),
             ("remind me every half hour to blink", "blink", "*/30 * * * *"),
+            ("remind me every 45 minutes to call mum", "call mum", "@every 45m"),
+            ("remind me every hour and a half to call mum", "call mum", "@every 90m"),
+            ("remind me every five hours to call mum", "call mum", "@every 300m"),
             ("remind me to blink every minute", "blink", "* * * * *"),
             ("remind me on Mondays and Thursdays at six to train", "train", "0 6 * * 1,4"),
             ("remind me to train on Mondays and Thursdays at six pm", "train", "0 18 * * 1,4"),
@@ -389,8 +392,6 @@ mod tests {
             ("remind me in six years to call mum", Unclear::TooFar),
             ("remind me in 61 months to call mum", Unclear::TooFar),
             ("remind me on December 5th 2040 to call mum", Unclear::TooFar),
-            ("remind me every 45 minutes to call mum", Unclear::Uneven),
-            ("remind me every hour and a half to call mum", Unclear::Uneven),
             ("remind me every other day at nine to call mum", Unclear::Uneven),
             ("remind me to call mum every second Monday at nine", Unclear::Uneven),
             ("remind me every zero minutes to call mum", Unclear::Uneven),
@@ -448,6 +449,9 @@ mod tests {
             ("every ten minutes", "every ten minutes"),
             ("every hour", "every hour"),
             ("every two hours", "every two hours"),
+            ("every 45 minutes", "every 45 minutes"),
+            ("every hour and a half", "every 90 minutes"),
+            ("every five hours", "every five hours"),
             ("every month on the 22nd", "on the 22nd of every month at 9 AM"),
             ("every year on December 5th", "every year on 5 December at 9 AM"),
         ] {

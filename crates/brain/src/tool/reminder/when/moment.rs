@@ -216,7 +216,7 @@ impl Moment {
     }
 }
 
-/// Cron starts anew with each hour and each day: only what divides them comes evenly.
+/// Cron starts anew with each hour and each day: only what divides them comes evenly, everything else at intervals.
 fn steps(seconds: f64) -> Option<String> {
     let minutes = (1..DAY).find(|minutes| f64::from(*minutes) * 60.0 == seconds)?;
     match (minutes, minutes / HOUR) {
@@ -226,7 +226,7 @@ fn steps(seconds: f64) -> Option<String> {
         (minutes, hours) if DAY.is_multiple_of(minutes) && minutes.is_multiple_of(HOUR) => {
             Some(format!("0 */{hours} * * *"))
         }
-        _ => None,
+        _ => Some(format!("@every {minutes}m")),
     }
 }
 

@@ -70,6 +70,11 @@ fn clock(time: Time) -> String {
 
 /// None for what [`super::read`] never makes.
 fn repeatedly(cron: &str) -> Option<String> {
+    if let Some(minutes) = cron.strip_prefix("@every ").and_then(|interval| interval.strip_suffix('m')) {
+        let minutes: usize = minutes.parse().ok()?;
+        let length = if minutes % 60 == 0 { count(minutes / 60, "hour") } else { count(minutes, "minute") };
+        return Some(format!("every {length}"));
+    }
     let fields: Vec<_> = cron.split_whitespace().collect();
     let (minute, hour, day, month, weekdays) = match *fields.as_slice() {
         ["*", "*", "*", "*", "*"] => return Some("every minute".to_owned()),
