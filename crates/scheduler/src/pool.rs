@@ -96,15 +96,14 @@ async fn take(kernel: &Kernel, pool: Pool, wanted: usize) -> Result<Vec<JobRow>,
 }
 
 /// The first `wanted` in fair turns between tenants, by their weight.
-fn choose(
-    waiting: Vec<WaitingJob>,
-    wanted: usize,
-    weights: &BTreeMap<TenantId, NonZeroU32>,
-) -> Vec<(String, JobId)> {
+fn choose(waiting: Vec<WaitingJob>, wanted: usize, weights: &BTreeMap<TenantId, NonZeroU32>) -> Vec<(String, JobId)> {
     let mut tenants: BTreeMap<String, Share<(String, JobId)>> = BTreeMap::new();
     for WaitingJob { tenant, job, start_by, running } in waiting {
         let share = tenants.entry(tenant.clone()).or_insert_with(|| Share {
-            weight: TenantId::new(tenant.clone()).ok().and_then(|id| weights.get(&id).copied()).unwrap_or(NonZeroU32::MIN),
+            weight: TenantId::new(tenant.clone())
+                .ok()
+                .and_then(|id| weights.get(&id).copied())
+                .unwrap_or(NonZeroU32::MIN),
             ..Share::new(u64::try_from(running).unwrap_or_default())
         });
         share.waiting.push_back(Waiting { job: (tenant, job), start_by_unix_ms: unix_ms(start_by) });

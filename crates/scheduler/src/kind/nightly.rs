@@ -48,7 +48,8 @@ mod tests {
     #[test]
     fn each_has_a_time_that_comes() {
         let context = Context::new(TenantId::new("acme").unwrap(), AgentId::new("aether").unwrap());
-        let kinds: Vec<_> = schedules(&context, OffsetDateTime::UNIX_EPOCH).into_iter().map(|schedule| schedule.kind).collect();
+        let kinds: Vec<_> =
+            schedules(&context, OffsetDateTime::UNIX_EPOCH).into_iter().map(|schedule| schedule.kind).collect();
         assert_eq!(kinds, ALL.map(|(kind, _)| kind.name()));
     }
 }

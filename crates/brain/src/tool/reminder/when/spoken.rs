@@ -72,7 +72,7 @@ fn clock(time: Time) -> String {
 fn repeatedly(cron: &str) -> Option<String> {
     if let Some(minutes) = cron.strip_prefix("@every ").and_then(|interval| interval.strip_suffix('m')) {
         let minutes: usize = minutes.parse().ok()?;
-        let length = if minutes % 60 == 0 { count(minutes / 60, "hour") } else { count(minutes, "minute") };
+        let length = if minutes.is_multiple_of(60) { count(minutes / 60, "hour") } else { count(minutes, "minute") };
         return Some(format!("every {length}"));
     }
     let fields: Vec<_> = cron.split_whitespace().collect();
