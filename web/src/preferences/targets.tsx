@@ -87,6 +87,7 @@ export function Targets({ gateway, pushKey, isKnown }: Props) {
           >
             Notify me in this browser
           </button>
+          <p className="about">Also while this page is closed: encrypted, through the push service of your browser's maker.</p>
           {obstacle !== undefined && <p className="refusal">{obstacle}</p>}
         </>
       )}
