@@ -23,7 +23,10 @@ async fn a_room_is_made_as_asked_and_carries_a_text_for_as_long_as_it_lives() {
     admin.make_room(RoomRequest { max_participants: Some(9), ..request }).await.unwrap();
     admin.set_room_metadata(&name, "of the room").await.unwrap();
     let summary = RoomSummary { name: name.clone(), metadata: "of the room".to_owned() };
-    assert_eq!(admin.room_summaries().await.unwrap(), [summary]);
+    eventually("the room carries its text", 5, || async {
+        admin.room_summaries().await.unwrap() == std::slice::from_ref(&summary)
+    })
+    .await;
 
     let (ada, _events) = join(&livekit, &name, "ada").await;
     let refused = aether_livekit::token::person(

@@ -201,8 +201,12 @@ fn all_problems_are_reported_at_once_and_each_only_once() {
 #[test]
 fn describe_shows_every_setting_once_with_where_it_came_from() {
     let all: Vec<_> = ALL.iter().copied().flatten().collect();
-    let environment =
-        [("LIVEKIT_API_SECRET", SECRET), ("AETHER_IDENTITY_SECRET", SECRET), ("NATS_URL", "nats://u:hunter2@h")];
+    let environment = [
+        ("LIVEKIT_API_SECRET", SECRET),
+        ("AETHER_IDENTITY_SECRET", SECRET),
+        ("AETHER_NOTIFIER_SECRET", SECRET),
+        ("NATS_URL", "nats://u:hunter2@h"),
+    ];
     let (rows, problems) = rows(&environment, "tts.max_calls = 3");
     assert_eq!(problems, []);
     assert_eq!(rows.len(), all.len());
@@ -229,6 +233,6 @@ fn a_setting_that_is_wrong_still_has_its_row() {
     let (rows, problems) = rows(&[("NATS_URL", "x")], "");
     assert_eq!(rows["nats.url"].value.as_deref(), Some("x"));
     assert_eq!(rows["livekit.api_secret"].value, None);
-    // The two secrets are missing besides.
-    assert_eq!(problems.len(), 3, "{problems:?}");
+    // The three secrets are missing besides.
+    assert_eq!(problems.len(), 4, "{problems:?}");
 }

@@ -21,7 +21,7 @@ const REACHABLE: &str = "
     FROM pg_class class JOIN pg_namespace schema ON schema.oid = class.relnamespace
     WHERE class.relkind IN ('r', 'p', 'v', 'm', 'f')
       AND schema.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-      AND (schema.nspname IN ('agents', 'identity', 'jobs')
+      AND (schema.nspname IN ('agents', 'identity', 'jobs', 'notify')
            OR (has_schema_privilege('aether_service', schema.oid, 'USAGE')
                AND has_table_privilege('aether_service', class.oid, 'SELECT, INSERT, UPDATE, DELETE')))
     ORDER BY name";
@@ -63,6 +63,20 @@ async fn fill(database: &Database, tenant: &TenantId) {
         "INSERT INTO agents.facts (agent_id, person_id, text) VALUES ('aether', 'ada', 'is called Ada')",
         "INSERT INTO agents.learned_turns (agent_id, turn_id) VALUES ('aether', gen_random_uuid())",
         "INSERT INTO agents.preferences (agent_id, person_id, name, value) VALUES ('aether', 'ada', 'voice', '\"low\"')",
+        "INSERT INTO notify.notifications (agent_id, notification_id, source, event_id, kind, person_id, title, text, url, \
+                                           urgency, state, reason) \
+         VALUES ('aether', '00000000-0000-7000-8000-000000000001', 'builds', '1', 'build', 'ada', 'It failed', '', '', 2, \
+                 'delivered', '')",
+        "INSERT INTO notify.deliveries (agent_id, notification_id, round, target, delivered) \
+         VALUES ('aether', '00000000-0000-7000-8000-000000000001', 0, 'page', true)",
+        "INSERT INTO notify.targets (agent_id, target_id, person_id, channel, address, least_urgency) \
+         VALUES ('aether', gen_random_uuid(), 'ada', 'email', 'ada@example.org', 2)",
+        "INSERT INTO notify.rules (agent_id, rule_id, person_id, source, kind, decision, reason) \
+         VALUES ('aether', gen_random_uuid(), 'ada', 'builds', 'build', 'never', 'muted')",
+        "INSERT INTO notify.settings (agent_id, person_id, time_zone, digest_at, most_per_hour) \
+         VALUES ('aether', 'ada', 'UTC', '{09:00}', 6)",
+        "INSERT INTO notify.sources (agent_id, source_id, name, person_id) \
+         VALUES ('aether', gen_random_uuid()::text, 'builds', 'ada')",
     ] {
         sqlx::query(statement).execute(&mut service).await.unwrap();
     }
@@ -135,7 +149,7 @@ async fn every_table_has_forced_row_level_security_and_its_keys() {
     let database = database().await;
     let mut owner = PgConnection::connect(&database.server.url).await.unwrap();
     let tables = sqlx::query(REACHABLE).fetch_all(&mut owner).await.unwrap();
-    assert!(tables.len() >= 12, "the query must see the tables it is about");
+    assert!(tables.len() >= 18, "the query must see the tables it is about");
     for table in tables {
         let name: String = table.get("name");
         assert!(table.get::<bool, _>("isolated"), "{name}: CALL agents.isolate('{name}') in its migration");
@@ -146,13 +160,13 @@ async fn every_table_has_forced_row_level_security_and_its_keys() {
         assert!(!table.get::<bool, _>("owned"), "{name}: an owner could switch its policies off");
     }
     let powers = "SELECT array_agg(rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb) FROM pg_roles \
-                  WHERE rolname IN ('aether_service', 'aether_key_reader', 'aether_job_clerk')";
+                  WHERE rolname IN ('aether_service', 'aether_key_reader', 'aether_source_reader', 'aether_job_clerk')";
     let powerful: Vec<bool> = sqlx::query_scalar(powers).fetch_one(&mut owner).await.unwrap();
     assert_eq!(powerful, [false, false, false]);
 }
 
 #[tokio::test]
-async fn every_policy_is_that_of_the_tenant_but_for_keys_and_jobs() {
+async fn every_policy_is_that_of_the_tenant_but_for_keys_sources_and_jobs() {
     let database = database().await;
     let mut owner = PgConnection::connect(&database.server.url).await.unwrap();
     let policies = "SELECT format('%s on %I.%I to %s: %s', policyname, schemaname, tablename, roles, cmd) \
@@ -164,6 +178,7 @@ async fn every_policy_is_that_of_the_tenant_but_for_keys_and_jobs() {
         "clerk on jobs.schedules to {aether_job_clerk}: SELECT",
         "clerk on jobs.steps to {aether_job_clerk}: INSERT",
         "key_look_up on identity.api_keys to {aether_key_reader}: SELECT",
+        "source_look_up on notify.sources to {aether_source_reader}: SELECT",
     ];
     assert_eq!(others, expected);
 }
@@ -185,10 +200,12 @@ async fn whoever_looks_up_keys_can_do_nothing_else() {
     let of_clerk = ["claim", "due_schedules", "overdue", "queues", "renew", "waiting"]
         .map(|name| format!("{name} of aether_job_clerk, {path}, {{aether_job_clerk,aether_service}}"));
     let of_reader = format!("find_key of aether_key_reader, {path}, {{aether_key_reader,aether_service}}");
-    assert_eq!(definers, of_clerk.into_iter().chain([of_reader]).collect::<Vec<_>>());
+    let of_source_reader =
+        format!("find_source of aether_source_reader, {path}, {{aether_service,aether_source_reader}}");
+    assert_eq!(definers, of_clerk.into_iter().chain([of_reader, of_source_reader]).collect::<Vec<_>>());
 
     let reader = "SELECT bool_or(rolcanlogin OR EXISTS (SELECT FROM pg_auth_members WHERE roleid = pg_roles.oid OR member = pg_roles.oid)) \
-                  FROM pg_roles WHERE rolname IN ('aether_key_reader', 'aether_job_clerk')";
+                  FROM pg_roles WHERE rolname IN ('aether_key_reader', 'aether_source_reader', 'aether_job_clerk')";
     let reachable: bool = sqlx::query_scalar(reader).fetch_one(&mut owner).await.unwrap();
     assert!(!reachable, "nobody can become the roles, and they are no members of others");
 
@@ -206,6 +223,13 @@ async fn whoever_looks_up_keys_can_do_nothing_else() {
         "CREATE FUNCTION identity.loophole() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "CREATE TABLE identity.loophole (id int)",
     ] {
+        assert!(affected(&mut owner, statement.to_owned()).await.is_err(), "{statement}");
+    }
+    affected(&mut owner, "RESET ROLE".to_owned()).await.unwrap();
+    affected(&mut owner, "SET ROLE aether_source_reader".to_owned()).await.unwrap();
+    for statement in
+        ["SELECT created_at FROM notify.sources", "SELECT * FROM notify.targets", "DELETE FROM notify.sources"]
+    {
         assert!(affected(&mut owner, statement.to_owned()).await.is_err(), "{statement}");
     }
 }
