@@ -162,7 +162,7 @@ async fn every_table_has_forced_row_level_security_and_its_keys() {
     let powers = "SELECT array_agg(rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb) FROM pg_roles \
                   WHERE rolname IN ('aether_service', 'aether_key_reader', 'aether_source_reader', 'aether_job_clerk')";
     let powerful: Vec<bool> = sqlx::query_scalar(powers).fetch_one(&mut owner).await.unwrap();
-    assert_eq!(powerful, [false, false, false]);
+    assert_eq!(powerful, [false, false, false, false]);
 }
 
 #[tokio::test]
