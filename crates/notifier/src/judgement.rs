@@ -3,8 +3,6 @@
 //! The event is material from outside. The model is shown it as a quoted JSON text and told so; whatever it can be talked
 //! into, it can only say one of four words, and none of them is louder than what any source may ask for.
 
-use std::time::Duration;
-
 use aether_bus::{CallOptions, Context, Frame};
 use aether_proto::{
     Error, LlmClass, LlmInput, LlmMessage, LlmOutput, NotificationId, NotifyWorkReply, llm_output, subject,
@@ -122,7 +120,7 @@ async fn ask(desk: &Desk, context: &Context, row: &NotificationRow) -> Option<Ve
         temperature: Some(0.0),
         response_schema: schema().to_string(),
     };
-    let options = CallOptions { first_reply: Duration::from_secs(1), ..CallOptions::default() };
+    let options = CallOptions { first_reply: desk.options.judgement, ..CallOptions::default() };
     let context = context.clone().with_deadline(desk.options.judgement);
     let mut call = match desk.bus.call::<LlmInput, LlmOutput>(&context, subject::LLM_REQUEST, &input, options).await {
         Ok(call) => call,

@@ -75,7 +75,9 @@ impl House {
             channels: Channels::new(&settings).unwrap(),
             http: HttpServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap(),
         };
-        let options = Options { until_there: Duration::from_millis(300), ..Options::default() };
+        // A machine that is slow for a moment must not decide for a model that has answered.
+        let judgement = Duration::from_secs(5);
+        let options = Options { until_there: Duration::from_millis(300), judgement, ..Options::default() };
         let service = Service::new(options, parts);
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(service.run(shutdown.clone()));
