@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use aether_job::{Event, Limits, Missed, Priority, Report, State};
-use aether_proto::JobId;
+use aether_proto::{JobId, PluginEvent, Urgency};
 use aether_store::{Error, JobQueue, JobRow, NewJob, ScheduleRow};
 use aether_telemetry::{PartHealth, metric, with_causes};
 use time::OffsetDateTime;
@@ -99,11 +99,34 @@ async fn see_to(kernel: &Kernel, job: &JobRow) {
     }
     if is_escalated {
         tracing::error!(job = %job.job, kind = job.kind, reason = job.reason, "a job was given up; `aether task` can replay or cancel it");
+        if let Err(error) = tell_of_failure(kernel, job).await {
+            tracing::warn!(%error, job = %job.job, "nobody was told yet that a job was given up");
+            return;
+        }
     }
     match worker::write(kernel, job, change).await {
         Ok(_) => kernel.bell.notify_waiters(),
         Err(error) => tracing::warn!(%error, job = %job.job, "what became of a job could not be written"),
     }
+}
+
+/// It can wait: what failed so often does not become urgent by that.
+async fn tell_of_failure(kernel: &Kernel, job: &JobRow) -> Result<(), aether_bus::Error> {
+    let Some(person) = &job.person else { return Ok(()) };
+    if !kind::named(&job.kind).is_none_or(Kind::is_missed) {
+        return Ok(());
+    }
+    let event = PluginEvent {
+        event_id: format!("{}:{}", job.job, job.attempt),
+        source: "job".to_owned(),
+        kind: format!("{}.given_up", job.kind),
+        person_id: person.to_string(),
+        title: format!("A task was given up: {}", job.kind.replace('_', " ")),
+        text: job.reason.clone(),
+        urgency: Urgency::Low.into(),
+        ..PluginEvent::default()
+    };
+    kernel.have_told(job, &event).await
 }
 
 /// Makes a job of the run that is due, and plans the next: both or neither, and once however many look.

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aether_bus::{Bus, Context};
-use aether_proto::{AgentId, InstanceId, JobId, KernelEvent, TenantId, subject};
+use aether_bus::{Bus, Context, DurableStream};
+use aether_proto::{AgentId, InstanceId, JobId, KernelEvent, PluginEvent, TenantId, subject};
 use aether_store::{Error, JobRow, NewSchedule, Store, Submitted};
 use aether_telemetry::with_causes;
 use time::OffsetDateTime;
@@ -49,6 +49,13 @@ impl Kernel {
     /// By the database's clock: schedulers whose own clocks differ plan the same.
     pub async fn now(&self, context: &Context) -> Result<OffsetDateTime, Error> {
         self.store.tenant(&context.tenant).await?.now().await
+    }
+
+    /// Has the job's person told of it, by the notifier, once for this event's id.
+    pub async fn have_told(&self, job: &JobRow, event: &PluginEvent) -> Result<(), aether_bus::Error> {
+        let subject = subject::notify_events(&job.tenant, &event.source);
+        let message_id = format!("{}:{}", event.source, event.event_id);
+        self.bus.publish_durable(&Self::context(job), DurableStream::Events, &subject, &message_id, event).await
     }
 
     pub async fn keep(&self, context: &Context, schedule: &NewSchedule) -> Result<Submitted, Error> {

@@ -77,6 +77,11 @@ pub(crate) trait Kind: Send + Sync {
         false
     }
 
+    /// Its person is told when it is given up.
+    fn is_missed(&self) -> bool {
+        true
+    }
+
     /// Whether the payload is what this kind needs; the error is for whoever submits it.
     fn check(&self, payload: &Value) -> Result<(), String>;
 

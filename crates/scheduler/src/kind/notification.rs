@@ -69,6 +69,11 @@ impl Kind for Notification {
         true
     }
 
+    /// Whoever can't be told can't be told of that either.
+    fn is_missed(&self) -> bool {
+        false
+    }
+
     fn check(&self, payload: &Value) -> Result<(), String> {
         match self {
             Self::Digest => Ok(()),

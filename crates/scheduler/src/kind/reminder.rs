@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aether_bus::DurableStream;
 use aether_job::Priority;
-use aether_proto::{PersonId, PluginEvent, Urgency, subject};
+use aether_proto::{PersonId, PluginEvent, Urgency};
 use aether_store::JobRow;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -84,10 +83,7 @@ async fn remind(kernel: &Kernel, job: &JobRow, person: &PersonId, about: &str) -
         urgency: Urgency::Urgent.into(),
         ..PluginEvent::default()
     };
-    let subject = subject::notify_events(&job.tenant, "reminder");
-    let context = Kernel::context(job);
-    let message_id = format!("reminder:{}", job.job);
-    match kernel.bus.publish_durable(&context, DurableStream::Events, &subject, &message_id, &event).await {
+    match kernel.have_told(job, &event).await {
         Ok(()) => Outcome::Done(json!({ "handed_to": "notifier" })),
         Err(error) => Outcome::Failed(error.to_string()),
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use aether_bus::{Bus, Context, Error};
+use aether_bus::{Bus, ConsumeError, ConsumeOptions, Context, DurableStream, Error};
 use aether_proto::{
-    AgentId, JobAction, JobControl, JobControlReply, JobId, KernelReply, KernelRequest, ReadyReply, ReadyRequest,
-    TenantId, job_control, subject,
+    AgentId, JobAction, JobControl, JobControlReply, JobId, KernelReply, KernelRequest, PluginEvent, ReadyReply,
+    ReadyRequest, TenantId, job_control, subject,
 };
 use aether_scheduler::{Options, Parts, Service};
 use aether_store::{JobQuery, JobRow, Store};
@@ -119,6 +119,19 @@ impl House {
     pub async fn states(&self, job: JobId) -> Vec<String> {
         let mut transaction = self.store.tenant(&self.context.tenant).await.unwrap();
         transaction.job_steps(job).await.unwrap().into_iter().map(|step| step.state).collect()
+    }
+
+    /// The first thing that somebody is to be told of, for whoever asks first.
+    pub async fn next_event(&self) -> PluginEvent {
+        let (sender, mut events) = tokio::sync::mpsc::channel(16);
+        let options = ConsumeOptions::new(DurableStream::Events, "somebody");
+        let consumer = self.bus.consume(options, move |_, event: PluginEvent| {
+            let sender = sender.clone();
+            async move { sender.send(event).await.map_err(|error| ConsumeError::Retry(error.to_string())) }
+        });
+        let event = tokio::time::timeout(Duration::from_secs(20), events.recv()).await.unwrap().unwrap();
+        consumer.stop().await;
+        event
     }
 
     pub async fn until(&self, job: JobId, state: &str) {

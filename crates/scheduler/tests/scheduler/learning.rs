@@ -79,6 +79,9 @@ async fn an_answer_that_cannot_be_read_is_asked_for_again_and_then_left_to_a_per
     let given_up = house.job(job).await;
     assert_eq!((given_up.attempt, llm.requests().len()), (3, 3));
     assert!(given_up.reason.contains("another shape"), "{}", given_up.reason);
+    let told = house.next_event().await;
+    assert_eq!((told.title.as_str(), told.person_id.as_str()), ("A task was given up: fact extraction", "ada"));
+    assert!(told.text.contains("another shape"), "{}", told.text);
     assert!(facts(&house).await.is_empty());
     house.control(job, JobAction::Replay).await.unwrap();
     house.until(job, "COMMITTED").await;
