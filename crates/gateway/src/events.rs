@@ -18,7 +18,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::app::App;
 use crate::fields::{Body, Field, Object, Segment};
-use crate::notifications::{source_secret, urgency_of};
+use crate::notifications::{source_secret, urgency};
 use crate::problem::Problem;
 
 /// In bytes; what GitHub tells is some tens of thousands.
@@ -39,7 +39,7 @@ pub(crate) async fn receive(
     let source = app.store.find_source(&id).await?;
     let source = source.ok_or_else(|| Problem::not_found("there is no such source of events, or no longer"))?;
     let event = believed(&app, &id, &headers, &body)?.read(&source, &body)?;
-    event.check(now_unix_ms()).map_err(|error| Problem::new(ErrorCode::InvalidArgument, error))?;
+    event.check(unix_ms(OffsetDateTime::now_utc())).map_err(|error| Problem::new(ErrorCode::InvalidArgument, error))?;
     let escaped = |text: &str| subject::escape(text);
     let message_id = format!("{}/{}/{}", escaped(source.tenant.as_str()), escaped(&id), escaped(&event.event_id));
     let context = Context::new(source.tenant.clone(), source.agent.clone());
@@ -93,7 +93,7 @@ impl Believed {
 /// `{"kind", "title", "text"?, "url"?, "urgency"?, "occurred_at"?, "expires_at"?}`
 fn standard(event_id: String, body: &Object<'_>) -> Result<PluginEvent, Problem> {
     let text = |name: &str| body.get(name).map(|field| field.text().map(str::to_owned)).transpose();
-    let urgency = body.get("urgency").map(|field| urgency_of(&field)).transpose()?;
+    let urgency = body.get("urgency").map(|field| urgency(&field)).transpose()?;
     Ok(PluginEvent {
         event_id,
         kind: body.required("kind")?.text()?.to_owned(),
@@ -110,7 +110,7 @@ fn standard(event_id: String, body: &Object<'_>) -> Result<PluginEvent, Problem>
 fn time(field: &Field<'_>) -> Result<i64, Problem> {
     let at = OffsetDateTime::parse(field.text()?, &Rfc3339);
     let at = at.map_err(|_| field.wrong("must be a time such as 2026-11-29T12:00:00Z"))?;
-    Ok(i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX))
+    Ok(unix_ms(at))
 }
 
 /// GitHub signs no time and no id. The signature itself is the id: the same body has the same, so it counts once for ever.
@@ -134,8 +134,8 @@ fn github(signature: String, event: &str, body: &Object<'_>) -> PluginEvent {
     PluginEvent { event_id: signature, kind, title: title[..end].to_owned(), url, ..PluginEvent::default() }
 }
 
-fn now_unix_ms() -> i64 {
-    i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
+fn unix_ms(at: OffsetDateTime) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

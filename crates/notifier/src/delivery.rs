@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use aether_bus::Context;
 use aether_proto::{
-    Announce, Error, NotificationId, NotifyDelivery, NotifyWorkReply, RoomControl, RoomControlReply, Urgency,
-    room_control, subject,
+    Announce, Error, Notification, NotificationId, NotifyDelivery, NotifyWorkReply, RoomControl, RoomControlReply,
+    Urgency, room_control, subject,
 };
 use aether_store::{DeliveryRow, NotificationRow, TargetRow};
 use aether_telemetry::metric;
@@ -15,14 +15,11 @@ use time::OffsetDateTime;
 use crate::channel::{self, Failure, Message};
 use crate::desk::{Desk, failed, invalid, unix_ms};
 use crate::event::one_line;
-use crate::intake::urgency;
 
 /// Within it the agent in the room takes what is to be said, or does not.
 const ASKING: Duration = Duration::from_secs(3);
 /// Who was not found in so long is looked for less often.
 const LONG: time::Duration = time::Duration::minutes(10);
-/// Sources that speak in whole sentences of their own.
-const OURS: [&str; 2] = ["digest", "reminder"];
 /// How much is said aloud, in characters; the rest is on the page.
 const SPOKEN: usize = 300;
 
@@ -71,7 +68,7 @@ async fn begin<'a>(
     }
     let before = transaction.deliveries(id, round).await?;
     let targets = transaction.targets(&context.agent, &row.person).await?;
-    let urgency = urgency(&row);
+    let urgency = row.urgency();
     Ok(Ok(Delivery { desk, context, row, urgency, before, targets }))
 }
 
@@ -107,24 +104,9 @@ impl Delivery<'_> {
             return;
         }
         let subject = subject::notify_push(&self.context.tenant, &self.row.person);
-        match self.desk.bus.publish(self.context, &subject, &self.shown()).await {
+        match self.desk.bus.publish(self.context, &subject, &Notification::from(&self.row)).await {
             Ok(()) => self.write("page", Ok(())).await,
             Err(error) => told.failed.push(format!("page: {error}")),
-        }
-    }
-
-    fn shown(&self) -> aether_proto::Notification {
-        let row = &self.row;
-        aether_proto::Notification {
-            notification_id: row.notification.to_string(),
-            source: row.source.clone(),
-            kind: row.kind.clone(),
-            title: row.title.clone(),
-            text: row.text.clone(),
-            url: row.url.clone(),
-            urgency: self.urgency.into(),
-            reason: row.reason.clone(),
-            created_unix_ms: unix_ms(row.created_at),
         }
     }
 
@@ -282,7 +264,8 @@ fn spoken(row: &NotificationRow) -> String {
     let title = row.title.trim_end_matches(['.', '!']);
     let said = match row.source.as_str() {
         "digest" => format!("{title}: {}", row.text.replace("• ", "").replace('\n', ", ")),
-        source if OURS.contains(&source) => title.to_owned(),
+        // It is a whole sentence of our own.
+        "reminder" => title.to_owned(),
         source => format!("A message from {source}: {title}"),
     };
     let short: String = one_line(&said).chars().take(SPOKEN).collect();

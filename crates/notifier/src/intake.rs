@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aether_bus::{ConsumeError, Context};
-use aether_proto::{NotificationId, PersonId, PluginEvent, Urgency};
+use aether_proto::{NotificationId, PersonId, PluginEvent};
 use aether_store::{NewNotification, NotificationRow, TenantTransaction};
 use aether_telemetry::{metric, with_causes};
 use jiff::Timestamp;
@@ -101,9 +101,4 @@ pub(crate) fn outcome(
         Decision::Never => ("never", None),
     };
     (state, reason.clone(), due_at)
-}
-
-/// As the row keeps it.
-pub(crate) fn urgency(row: &NotificationRow) -> Urgency {
-    Urgency::try_from(i32::from(row.urgency)).unwrap_or_default()
 }

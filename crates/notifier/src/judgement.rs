@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::decision::{Decided, Decision, Situation};
 use crate::desk::{Desk, failed, wishes};
-use crate::intake::{outcome, told, urgency};
+use crate::intake::{outcome, told};
 
 const INSTRUCTIONS: &str = "You decide whether a person is told about an event now, later, in the next digest, or never. \
     Answer with one JSON object and nothing else: {\"decision\": \"now\" | \"later\" | \"digest\" | \"never\"}. now: it matters to them personally within the hour. later: it matters today. digest: it is \
@@ -55,7 +55,7 @@ async fn look(
     id: NotificationId,
 ) -> Result<Option<NotificationRow>, aether_store::Error> {
     let mut transaction = desk.store.tenant(&context.tenant).await?;
-    transaction.lock_notification(&context.agent, None, id).await
+    transaction.notification(&context.agent, None, id).await
 }
 
 /// `None`: somebody else has settled it.
@@ -74,7 +74,7 @@ async fn settle(
     let wishes = wishes(&mut transaction, context, &row.person).await?;
     let told = told(&mut transaction, context, &row.person, now).await?;
     let situation =
-        Situation { now: &wishes.now(now), wishes: &wishes, urgency: urgency(&row), rule: None, was_said: false, told };
+        Situation { now: &wishes.now(now), wishes: &wishes, urgency: row.urgency(), rule: None, was_said: false, told };
     let decided = match judged {
         None => Decided { decision: Decision::Now, reason: "nobody could judge it in time".to_owned() },
         Some(verdict) => {
@@ -97,7 +97,7 @@ async fn settle(
     };
     let (state, reason, due_at) = outcome(Some(&decided), &wishes, now);
     transaction.settle_notification(id, state, &reason, due_at.map(crate::desk::offset)).await?;
-    let row = transaction.lock_notification(&context.agent, None, id).await?;
+    let row = transaction.notification(&context.agent, None, id).await?;
     transaction.commit().await?;
     Ok(row)
 }

@@ -21,3 +21,4 @@ mod wire;
 pub(crate) use completions::completions;
 pub(crate) use conversations::Conversations;
 pub(crate) use errands::Errands;
+pub(crate) use record::unix_us;

@@ -246,7 +246,7 @@ impl Writer {
     }
 }
 
-fn unix_us() -> i64 {
+pub(crate) fn unix_us() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

@@ -1,16 +1,16 @@
 use aether_proto::{
-    ClientEvent, Notification, NotificationFeedback, NotificationId, NotificationSnooze, PersonId, Urgency,
-    client_event, notify_control::Wish,
+    ClientEvent, Notification, NotificationFeedback, NotificationId, NotificationSnooze, PersonId, client_event,
+    notify_control::Wish,
 };
 use aether_store::{NotificationQuery, NotificationRow};
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 
 use super::{Query, person, rules, urgency_name, wish};
 use crate::access::Caller;
 use crate::app::App;
+use crate::chat::unix_us;
 use crate::fields::{Body, Segment};
 use crate::problem::Problem;
 use crate::sessions::{limit_of, rfc3339};
@@ -71,7 +71,7 @@ pub(crate) async fn act(
     };
     let reply = wish(&app, &caller, &person, wished.clone()).await?;
     let mut transaction = app.store.tenant(&caller.tenant).await?;
-    let row = transaction.lock_notification(&caller.agent, Some(&person), notification).await?.ok_or_else(unknown)?;
+    let row = transaction.notification(&caller.agent, Some(&person), notification).await?.ok_or_else(unknown)?;
     let rule = match wished {
         Wish::Feedback(_) if !reply.id.is_empty() => {
             transaction.rule(&caller.agent, &person, &row.source, &row.kind).await?.as_ref().map(rules::shown)
@@ -106,34 +106,19 @@ pub(crate) async fn unseen(app: &App, caller: &Caller, person: &PersonId) -> Vec
         NotificationQuery { agent: &caller.agent, person, unseen: true, state: "", before: None, limit: MOST_UNSEEN };
     let rows = async { app.store.tenant(&caller.tenant).await?.notifications(&query).await };
     let rows = rows.await.unwrap_or_default();
-    rows.iter().rev().filter(|row| TOLD.contains(&row.state.as_str())).map(event).collect()
-}
-
-fn event(row: &NotificationRow) -> ClientEvent {
-    let notification = Notification {
-        notification_id: row.notification.to_string(),
-        source: row.source.clone(),
-        kind: row.kind.clone(),
-        title: row.title.clone(),
-        text: row.text.clone(),
-        url: row.url.clone(),
-        urgency: Urgency::try_from(i32::from(row.urgency)).unwrap_or_default().into(),
-        reason: row.reason.clone(),
-        created_unix_ms: unix_us(row.created_at) / 1000,
-    };
-    notified(row.person.as_str(), notification)
+    rows.iter()
+        .rev()
+        .filter(|row| TOLD.contains(&row.state.as_str()))
+        .map(|row| notified(row.person.as_str(), row.into()))
+        .collect()
 }
 
 /// The event that a notification is to its person's clients.
 pub(crate) fn notified(person: &str, notification: Notification) -> ClientEvent {
     ClientEvent {
         people: vec![person.to_owned()],
-        at_unix_us: unix_us(OffsetDateTime::now_utc()),
+        at_unix_us: unix_us(),
         event: Some(client_event::Event::Notification(notification)),
         ..ClientEvent::default()
     }
-}
-
-fn unix_us(at: OffsetDateTime) -> i64 {
-    i64::try_from(at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX)
 }

@@ -56,15 +56,11 @@ async fn wish(app: &App, caller: &Caller, person: &PersonId, wish: Wish) -> Resu
     }
 }
 
-fn urgency(field: &Field<'_>) -> Result<Urgency, Problem> {
+/// As it is written in JSON.
+pub(crate) fn urgency(field: &Field<'_>) -> Result<Urgency, Problem> {
     let text = field.text()?;
     let found = URGENCIES.into_iter().find(|(name, _)| *name == text).map(|(_, urgency)| urgency);
     found.ok_or_else(|| field.wrong("must be `low`, `normal`, `high` or `urgent`"))
-}
-
-/// As the urgency of an event, read from outside.
-pub(crate) fn urgency_of(field: &Field<'_>) -> Result<Urgency, Problem> {
-    urgency(field)
 }
 
 fn urgency_name(urgency: i16) -> &'static str {

@@ -1,4 +1,4 @@
-use aether_proto::{AgentId, NotificationId, PersonId};
+use aether_proto::{AgentId, Notification, NotificationId, PersonId, Urgency};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -48,6 +48,30 @@ pub struct NotificationRow {
     pub feedback: Option<String>,
     /// Whether it is not worth telling any more, by the database's clock.
     pub is_expired: bool,
+}
+
+impl NotificationRow {
+    pub fn urgency(&self) -> Urgency {
+        Urgency::try_from(i32::from(self.urgency)).unwrap_or_default()
+    }
+}
+
+/// What its person is told.
+impl From<&NotificationRow> for Notification {
+    fn from(row: &NotificationRow) -> Self {
+        let created_unix_ms = row.created_at.unix_timestamp_nanos() / 1_000_000;
+        Self {
+            notification_id: row.notification.to_string(),
+            source: row.source.clone(),
+            kind: row.kind.clone(),
+            title: row.title.clone(),
+            text: row.text.clone(),
+            url: row.url.clone(),
+            urgency: row.urgency().into(),
+            reason: row.reason.clone(),
+            created_unix_ms: i64::try_from(created_unix_ms).unwrap_or(i64::MAX),
+        }
+    }
 }
 
 /// Which notifications to list, the newest first.
@@ -171,7 +195,25 @@ impl TenantTransaction {
         Ok((record.try_into()?, true))
     }
 
-    /// `person`: only one of theirs. Nobody else changes it until the transaction ends.
+    /// `person`: only one of theirs.
+    pub async fn notification(
+        &mut self,
+        agent: &AgentId,
+        person: Option<&PersonId>,
+        notification: NotificationId,
+    ) -> Result<Option<NotificationRow>, Error> {
+        let record = select_notifications!(
+            "WHERE agent_id = $1 AND ($2::text IS NULL OR person_id = $2) AND notification_id = $3",
+            agent.as_str(),
+            person.map(PersonId::as_str),
+            notification.as_uuid(),
+        )
+        .fetch_optional(&mut *self.transaction)
+        .await?;
+        record.map(NotificationRow::try_from).transpose()
+    }
+
+    /// The same, and nobody else changes it until the transaction ends.
     pub async fn lock_notification(
         &mut self,
         agent: &AgentId,
