@@ -11,28 +11,36 @@ const MOST: u32 = 50;
 
 /// Answers `notify.work` with `digest`.
 pub(crate) async fn tell(desk: &Desk, context: &Context, person: &PersonId) -> Result<NotifyWorkReply, Error> {
-    let row = gather(desk, context, person).await.map_err(|error| failed(&error))?;
-    let done = match row {
-        None => "nothing waits".to_owned(),
-        Some(row) => {
-            desk.plan(context, &row).await?;
-            row.title
-        }
-    };
+    gather(desk, context, person).await.map_err(|error| failed(&error))?;
+    // Those, too, that were gathered by a process that died before it planned them. Planned twice, one is told once.
+    let mut done = "nothing waits".to_owned();
+    for row in gathered(desk, context, person).await.map_err(|error| failed(&error))? {
+        desk.plan(context, &row).await?;
+        done = row.title;
+    }
     Ok(NotifyWorkReply { done, again_after_ms: 0 })
 }
 
-async fn gather(
+/// The digests that are not delivered yet.
+async fn gathered(
     desk: &Desk,
     context: &Context,
     person: &PersonId,
-) -> Result<Option<NotificationRow>, aether_store::Error> {
+) -> Result<Vec<NotificationRow>, aether_store::Error> {
+    let agent = &context.agent;
+    let query = NotificationQuery { agent, person, unseen: true, state: "delivering", before: None, limit: MOST };
+    let mut rows = desk.store.tenant(&context.tenant).await?.notifications(&query).await?;
+    rows.retain(|row| row.source == "digest");
+    Ok(rows)
+}
+
+async fn gather(desk: &Desk, context: &Context, person: &PersonId) -> Result<(), aether_store::Error> {
     let agent = &context.agent;
     let mut transaction = desk.store.tenant(&context.tenant).await?;
     let query = NotificationQuery { agent, person, unseen: true, state: "digest", before: None, limit: MOST };
     let mut waiting = transaction.notifications(&query).await?;
     waiting.reverse();
-    let Some(first) = waiting.first() else { return Ok(None) };
+    let Some(first) = waiting.first() else { return Ok(()) };
     let title = match waiting.len() {
         1 => format!("One thing you may want to know: {}", first.title),
         count => format!("{count} things you may want to know"),
@@ -54,12 +62,11 @@ async fn gather(
         due_at: None,
         expires_at: None,
     };
-    let (row, _) = transaction.insert_notification(&new).await?;
+    transaction.insert_notification(&new).await?;
     for one in &waiting {
         transaction.settle_notification(one.notification, "delivered", "it was told in a digest", None).await?;
     }
-    transaction.commit().await?;
-    Ok(Some(row))
+    transaction.commit().await
 }
 
 fn lines(waiting: &[NotificationRow]) -> String {
