@@ -16,6 +16,8 @@ async fn what_happens_while_postgres_or_the_notifier_is_away_is_told_afterwards_
     house.until("Before", "delivered").await;
     house.postgres.kill().await;
     house.happens(&event("In the dark", Urgency::Normal)).await;
+    // Its processes outlive the first of them for a moment, and must be gone before it can be started again.
+    aether_testkit::eventually("the database is gone", 20, || async { house.store.ready().await.is_err() }).await;
     house.postgres.restart().await;
     house.until("In the dark", "delivered").await;
     notifier.kill();

@@ -104,10 +104,11 @@ impl House {
         transaction.notifications(&query).await.unwrap()
     }
 
-    /// Ada's notification with this title, once it is in this state.
+    /// Ada's notification with this title, once it is in this state. A notifier that died with a delivery in its hands is asked
+    /// again after a minute.
     pub async fn until(&self, title: &str, state: &str) -> NotificationRow {
         let find = || async { self.notifications().await.into_iter().find(|row| row.title == title) };
-        testkit::eventually(&format!("{title:?} is {state}"), 30, || async {
+        testkit::eventually(&format!("{title:?} is {state}"), 90, || async {
             find().await.is_some_and(|row| row.state == state)
         })
         .await;
