@@ -181,7 +181,9 @@ impl Reconciler {
         let sign = self.probe(&room).await;
         let sign = if matches!(sign, Sign::Answered { .. }) || everybody_is_back { sign } else { Sign::Unknown };
         let lease = if vigil.asks_for_lease(&sign) { self.lease(&room).await } else { Lease::Unknown };
-        if let Some(call) = vigil.next(sign, lease, room.agent, Instant::now()) {
+        if let Some(call) = vigil.next(sign, lease, room.agent, Instant::now())
+            && self.has_people_still(&room).await
+        {
             self.call(&room, call).await;
         }
         (room.name, (room.people, vigil))
@@ -207,6 +209,14 @@ impl Reconciler {
             Ok(Some(holder)) => Lease::Held { epoch: holder.epoch },
             Ok(None) => Lease::Free,
             Err(_) => Lease::Unknown,
+        }
+    }
+
+    /// The last look is up to a second old: an agent that leaves behind its last person is not to be called back.
+    async fn has_people_still(&self, room: &Inhabited) -> bool {
+        match self.app.admin.list_participants(&room.name).await {
+            Ok(present) => present.iter().any(|one| one.active && one.kind.is_person()),
+            Err(error) => !error.is_not_found(),
         }
     }
 

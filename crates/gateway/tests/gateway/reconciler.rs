@@ -251,7 +251,14 @@ async fn ten_people_coming_and_going_leave_nothing_behind() {
         house.admin().list_participants(&loops).await.unwrap_or_default().is_empty()
     })
     .await;
-    let calls = house.calls("loop").await.len();
-    tokio::time::sleep(LONG_ENOUGH).await;
-    assert_eq!(house.calls("loop").await.len(), calls, "nobody is called for a room without people");
+    // One that was on its way when the last person left may still arrive.
+    let mut calls = house.calls("loop").await.len();
+    for _ in 0..2 {
+        tokio::time::sleep(LONG_ENOUGH).await;
+        let before = std::mem::replace(&mut calls, house.calls("loop").await.len());
+        if calls == before {
+            return;
+        }
+    }
+    panic!("somebody is called again and again for a room without people: {calls} times by now");
 }
