@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    Context, Error, bench, chat, config, key, models, page, people, room, session, source, status, talk, task, token,
+    Context, Error, bench, chat, config, doctor, key, models, page, people, room, session, source, status, talk, task, token,
     turn, up,
 };
 
@@ -19,6 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   aether up                                        start everything, stop it with Ctrl-C
   aether status                                    what runs where, and how it is
+  aether doctor                                    what is wrong, and how to mend it
   aether page                                      the link to the page, to talk in a browser
   aether chat \"Good morning.\"                      write to the agent; `aether chat` goes on and on
   aether room watch                                follow what is said in the rooms
@@ -37,6 +38,7 @@ Settings come from defaults, then aether.toml, then the environment. State lies 
 enum Action {
     Up(up::Arguments),
     Status(status::Arguments),
+    Doctor(doctor::Arguments),
     Config(config::Arguments),
     Page(page::Arguments),
     Chat(chat::Arguments),
@@ -81,6 +83,7 @@ async fn act(action: Action) -> Result<(), Error> {
     match action {
         Action::Up(arguments) => Box::pin(up::run(context, arguments)).await,
         Action::Status(arguments) => status::run(&context, &arguments).await,
+        Action::Doctor(arguments) => Box::pin(doctor::run(&context, &arguments)).await,
         Action::Config(arguments) => config::run(&context, &arguments),
         Action::Page(arguments) => page::run(&context, &arguments).await,
         Action::Chat(arguments) => Box::pin(chat::run(&context, arguments)).await,

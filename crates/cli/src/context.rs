@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, env, path::PathBuf};
 
-use aether_settings::{Invalid, Loader, Problem, Row, describe};
+use aether_settings::{Invalid, Loader, Problem, Row, Shown, describe};
 use aether_supervisor::Layout;
 
 use crate::{Error, running::Running};
@@ -62,6 +62,30 @@ impl Context {
         Ok(describe(Loader::new(|name| self.variable(name), toml.as_deref())))
     }
 
+    /// Every text that must not be shown, wherever it is written: whole values, and the passwords and queries in URLs.
+    pub fn secrets(&self) -> Vec<String> {
+        let toml = self.toml().ok().flatten().and_then(|text| text.parse::<toml::Table>().ok());
+        let in_file = |key: &str| {
+            let mut value = toml.as_ref().and_then(|table| table.get(key.split('.').next()?));
+            for part in key.split('.').skip(1) {
+                value = value?.get(part);
+            }
+            value?.as_str().map(str::to_owned)
+        };
+        let settings = aether_settings::ALL.iter().copied().flatten().filter(|setting| setting.shown != Shown::All);
+        let written = settings.flat_map(|setting| {
+            let variables = setting.env.iter().flat_map(|name| [self.own(name), self.given.get(*name).cloned()]);
+            let values: Vec<_> = variables.flatten().chain(in_file(setting.key)).collect();
+            values.into_iter().flat_map(|value| match setting.shown {
+                Shown::Url => in_url(&value),
+                _ => in_url(&value).into_iter().chain([value.clone()]).collect(),
+            })
+        });
+        let known = aether_supervisor::Secrets::load(&self.layout).ok().flatten().map(|secrets| secrets.all());
+        let others = ["AETHER_API_KEY"].into_iter().filter_map(|name| self.own(name));
+        written.chain(known.into_iter().flatten()).chain(others).filter(|secret| !secret.is_empty()).collect()
+    }
+
     /// The variable of this process alone.
     pub fn own(&self, name: &str) -> Option<String> {
         env::var_os(name).map(|value| value.to_string_lossy().into_owned())
@@ -76,4 +100,15 @@ impl Context {
             Err(error) => Err(Error::io(format!("the settings file {} can't be read", path.display()))(error)),
         }
     }
+}
+
+/// What of a URL must not be shown, as it is written and as it is meant.
+fn in_url(url: &str) -> Vec<String> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let password = rest.rsplit_once('@').map(|(user, _)| user.split_once(':').map_or(user, |(_, password)| password));
+    let query = rest.split_once('?').map(|(_, query)| query);
+    let found = password.into_iter().chain(query);
+    found
+        .flat_map(|text| [text.to_owned(), percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()])
+        .collect()
 }

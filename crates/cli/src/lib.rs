@@ -1,7 +1,7 @@
-//! `aether`, the one command a person needs: it starts everything ([`up`]), says how it is ([`status`]), which settings are
-//! in force ([`config`]), gives out tokens for rooms ([`token`]) and links to the page ([`page`]), fetches models
-//! ([`models`]), talks to the agent from a file ([`talk`]) and writes with it ([`chat`]), measures ([`bench`]), and
-//! plays recorded sessions through the turn-taking machines again ([`turn`]).
+//! `aether`, the one command a person needs: it starts everything ([`up`]), says how it is ([`status`]), what is wrong and
+//! how to mend it ([`doctor`]), which settings are in force ([`config`]), gives out tokens for rooms ([`token`]) and links to
+//! the page ([`page`]), fetches models ([`models`]), talks to the agent from a file ([`talk`]) and writes with it ([`chat`]),
+//! measures ([`bench`]), and plays recorded sessions through the turn-taking machines again ([`turn`]).
 //!
 //! Each subcommand is a module with its `Arguments` and one function; what it does lives in the part crates. Every command
 //! works on one [`Context`]: the state folder and the settings, seen as the services see them that `aether up` started.
@@ -16,6 +16,7 @@ mod chat;
 mod command;
 mod config;
 mod context;
+mod doctor;
 mod error;
 mod key;
 mod models;

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use aether_models::ModelStore;
 use aether_settings::{Row, Source};
-use aether_supervisor::{Component, Error as PartError, Layout, Probe, Secrets, part};
+use aether_supervisor::{Component, Error as PartError, Layout, Port, Probe, Secrets, part};
 
 /// Ports of the parts that `aether up` starts; the settings' defaults name the same.
 const NATS: u16 = 4222;
@@ -16,6 +16,15 @@ const LLM: u16 = 11435;
 const GATEWAY: u16 = 8000;
 /// Where Ollama listens when nobody says otherwise.
 const OLLAMA: &str = "http://127.0.0.1:11434";
+
+/// What is started where nobody names one of their own: the part, the setting and the variable that would, and its ports.
+pub const PARTS: [(&str, &str, &str, &[Port]); 5] = [
+    ("postgres", "postgres.url", "POSTGRES_URL", &[Port::Tcp(POSTGRES)]),
+    ("redis", "redis.url", "REDIS_URL", &[Port::Tcp(REDIS)]),
+    ("nats", "nats.url", "NATS_URL", &[Port::Tcp(NATS)]),
+    ("livekit", "livekit.url", "LIVEKIT_URL", &[Port::Tcp(LIVEKIT), Port::Tcp(LIVEKIT_TCP), Port::Udp(LIVEKIT_UDP)]),
+    ("llm", "llm.endpoint", "LLM_ENDPOINT", &[Port::Tcp(LLM)]),
+];
 
 /// Aether's services and their programs, which lie beside this one.
 pub const SERVICES: [(&str, &str); 6] = [

@@ -12,7 +12,7 @@ use crate::person::{Exchange, Person};
 use crate::{Context, Error};
 
 /// What `--check` asks, beside the program's sources.
-const CHECK_QUESTION: &[u8] = include_bytes!("../../../tests/audio/cmd11.wav");
+pub const CHECK_QUESTION: &[u8] = include_bytes!("../../../tests/audio/cmd11.wav");
 /// A person's patience with an agent that does not come.
 const ARRIVAL: Duration = Duration::from_secs(30);
 /// More is no question.

@@ -62,6 +62,19 @@ impl Secrets {
         Self::read(&layout.run("secrets.json"))
     }
 
+    /// Each text that must not be shown.
+    pub fn all(self) -> [String; 5] {
+        let Self {
+            livekit_api_secret,
+            postgres_password,
+            postgres_service_password,
+            identity_secret,
+            notifier_secret,
+            ..
+        } = self;
+        [livekit_api_secret, postgres_password, postgres_service_password, identity_secret, notifier_secret]
+    }
+
     fn read(path: &Path) -> Result<Option<Self>, Error> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
