@@ -111,7 +111,10 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<(), Error> 
     let around = Arc::new(Surroundings::see(context)?);
     let progress = Progress::new();
     let mut findings = vec![check::clock::own(SystemTime::now())];
-    findings.extend(all(static_checks(&around), &progress).await);
+    findings.extend(all(questions(&around), &progress).await);
+    // Hashing takes the processor, and would be in the times that servers take to answer.
+    findings
+        .extend(all(vec![Check::new(Section::Models, "models", 60, check::models::look, &around)], &progress).await);
     // What is timed has the machine for itself.
     if !arguments.no_speed {
         findings
@@ -138,14 +141,13 @@ pub async fn run(context: &Context, arguments: &Arguments) -> Result<(), Error> 
     if report.is_well() { Ok(()) } else { Err(Error::Told) }
 }
 
-/// Everything that can be looked at at the same time.
-fn static_checks(around: &Arc<Surroundings>) -> Vec<Check> {
-    use Section::{Disk, Hardware, LanguageModel, Livekit, Models, Nats, Ports, Postgres, Redis, Services, Setup};
+/// What waits more than it works, so that all of it goes on at the same time.
+fn questions(around: &Arc<Surroundings>) -> Vec<Check> {
+    use Section::{Disk, Hardware, LanguageModel, Livekit, Nats, Ports, Postgres, Redis, Services, Setup};
     vec![
         Check::new(Setup, "setup", 5, check::setup::look, around),
         Check::new(Disk, "disk", 5, check::disk::look, around),
         Check::new(Ports, "ports", 5, check::ports::look, around),
-        Check::new(Models, "models", 60, check::models::look, around),
         Check::new(Hardware, "processor and GPU", 8, check::graphics::look, around),
         Check::new(Hardware, "memory", 8, check::memory::look, around),
         Check::new(Nats, "NATS", 5, check::nats::look, around),

@@ -66,21 +66,20 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.findings.iter().map(|finding| finding.subject.chars().count()).max().unwrap_or(0);
-        let mut section = None;
-        for finding in &self.findings {
-            if section.replace(finding.section) != Some(finding.section) {
-                writeln!(f, "{}", finding.section.title())?;
-            }
-            let mark = match finding.status {
-                Status::Ok => "ok",
-                Status::Skipped => "-",
-                Status::Warning => "warning",
-                Status::Problem => "PROBLEM",
-            };
-            writeln!(f, "  {mark:8} {:width$}  {}", finding.subject, finding.found)?;
-            if let Some(remedy) = &finding.remedy {
-                writeln!(f, "  {:8} {:width$}  → {remedy}", "", "")?;
+        for about_one in self.findings.chunk_by(|one, next| one.section == next.section) {
+            writeln!(f, "{}", about_one[0].section.title())?;
+            let width = about_one.iter().map(|finding| finding.subject.chars().count()).max().unwrap_or(0);
+            for finding in about_one {
+                let mark = match finding.status {
+                    Status::Ok => "ok",
+                    Status::Skipped => "-",
+                    Status::Warning => "warning",
+                    Status::Problem => "PROBLEM",
+                };
+                writeln!(f, "  {mark:8} {:width$}  {}", finding.subject, finding.found)?;
+                if let Some(remedy) = &finding.remedy {
+                    writeln!(f, "  {:8} {:width$}  → {remedy}", "", "")?;
+                }
             }
         }
         write!(f, "\n{}", self.summary())
@@ -122,7 +121,7 @@ mod tests {
     fn a_person_reads_it_by_section_with_what_to_do_below() {
         let findings = vec![Nats.problem("server", "does not answer", "start it"), Ports.ok("port 4222", "free")];
         let text = report(findings).to_string();
-        let expected = "Ports\n  ok       port 4222  free\nNATS\n  PROBLEM  server     does not answer\n                      → start it\n";
+        let expected = "Ports\n  ok       port 4222  free\nNATS\n  PROBLEM  server  does not answer\n                   → start it\n";
         assert!(text.starts_with(expected), "{text}");
     }
 

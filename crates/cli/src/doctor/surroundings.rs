@@ -48,9 +48,10 @@ impl Surroundings {
         !self.is_chosen(key) && !(part == "llm" && is_ollama)
     }
 
-    /// Whether something must answer there: Aether runs, or somebody said that it is there.
-    pub fn is_expected(&self, key: &str) -> bool {
-        self.is_up() || self.is_chosen(key)
+    /// Nothing is asked of a server that `aether up` has yet to start; another's may be there meanwhile.
+    pub fn nobody_to_ask(&self, section: Section, part: &str, key: &str) -> Option<Finding> {
+        let is_ours = !self.is_up() && self.starts(part, key);
+        is_ours.then(|| section.skipped("server", "`aether up` starts it, and then it can be asked"))
     }
 
     /// What a server's silence means.
@@ -58,9 +59,6 @@ impl Surroundings {
         let variable = self.rows.iter().find(|row| row.name == key).map_or(key, |row| row.env);
         match error {
             wire::Error::NotLookedInto(why) => section.skipped("server", *why),
-            error if error.is_unreachable() && !self.is_expected(key) => {
-                section.skipped("server", format!("{error}; `aether up` starts it"))
-            }
             error if error.is_unreachable() && self.is_chosen(key) => section.problem(
                 "server",
                 error.to_string(),

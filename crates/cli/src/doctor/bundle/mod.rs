@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use aether_supervisor::Layout;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -26,10 +27,10 @@ use crate::Error;
 use crate::doctor::check::services;
 use crate::doctor::report::Report;
 use crate::doctor::surroundings::Surroundings;
+use crate::plan::{MORE_AGENTS, PARTS, SERVICES};
 
 /// Of each log its end.
 const LOG_BYTES: u64 = 256 << 10;
-const MOST_LOGS: usize = 64;
 const VERSION_WITHIN: Duration = Duration::from_secs(3);
 
 /// Makes the archive and puts it there, readable by its owner only.
@@ -48,9 +49,8 @@ pub async fn write(path: &Path, around: &Surroundings, report: &Report) -> Resul
             files.insert(format!("health/{}.json", part.report.name), redactor.json(&redact::values(&health)));
         }
     }
-    for log in logs(&around.context.layout().home().join("logs")) {
-        let name = log.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        files.insert(format!("logs/{name}"), redactor.log(&end_of(&log)));
+    for (name, log) in logs(around.context.layout()) {
+        files.insert(format!("logs/{name}.log"), redactor.log(&end_of(&log)));
     }
     let archive = pack(&files).map_err(Error::io("the support archive can't be packed"))?;
     save(path, &archive).map_err(Error::io(format!("the support archive can't be written to {}", path.display())))
@@ -110,19 +110,11 @@ async fn version_of(program: &Path, argument: &str) -> String {
     }
 }
 
-/// Logs of what ran; what the tests wrote beside them is of no use.
-fn logs(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut logs: Vec<_> = entries
-        .flatten()
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
-        .filter(|path| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("setup-")))
-        .collect();
-    logs.sort();
-    logs.truncate(MOST_LOGS);
-    logs
+/// Those of the parts and services; what lies beside them is of no use to others.
+fn logs(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
+    let parts = PARTS.iter().map(|(name, ..)| *name);
+    let names = parts.chain(SERVICES.iter().map(|(name, _)| *name)).chain(MORE_AGENTS);
+    names.map(|name| (name, layout.log(name))).filter(|(_, path)| path.is_file()).collect()
 }
 
 fn end_of(path: &Path) -> String {

@@ -56,7 +56,7 @@ const QUOTING: [&str; 12] = [
     "messages:",
 ];
 /// What a key or token of Aether and its neighbours begins with.
-const TOKENS: [&str; 7] = ["aether_", "whsec_", "eyJ", "sk-", "Bearer", "access_token=", "token="];
+const TOKENS: [&str; 7] = ["access_token=", "token=", "Bearer", "aether_", "whsec_", "eyJ", "sk-"];
 
 /// Knows this installation's secrets.
 #[derive(Debug)]

@@ -14,6 +14,9 @@ use crate::doctor::{Finding, Surroundings, numbers};
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 pub async fn look(around: Arc<Surroundings>) -> Vec<Finding> {
+    if let Some(nobody) = around.nobody_to_ask(LanguageModel, "llm", "llm.endpoint") {
+        return vec![nobody];
+    }
     let Ok(settings) = around.context.settings(LlmSettings::read) else {
         return vec![LanguageModel.skipped("server", "its settings are wrong")];
     };
@@ -52,10 +55,6 @@ pub fn client(settings: &LlmSettings) -> Result<Client, Error> {
 
 fn unanswered(around: &Surroundings, settings: &LlmSettings, error: &Error) -> Finding {
     let is_ollama = settings.dialect == Dialect::Ollama;
-    if !around.is_expected("llm.endpoint") && !is_ollama {
-        return LanguageModel
-            .skipped("server", format!("nothing answers at {}; `aether up` starts it", settings.endpoint));
-    }
     let remedy = if around.part("llm").is_some_and(|part| part.started) {
         format!("look at {} and at `aether status`", around.context.layout().log("llm").display())
     } else if is_ollama {

@@ -20,12 +20,12 @@ const OLDEST: [u64; 2] = [1, 8];
 const NOBODY: &str = "aether-doctor-calls-nobody";
 
 pub async fn look(around: Arc<Surroundings>) -> Vec<Finding> {
-    let settings = match around.context.settings(LiveKitSettings::read) {
-        Ok(settings) => settings,
-        Err(_) if !around.is_expected("livekit.url") => {
-            return vec![Livekit.skipped("server", "`aether up` makes its API key and starts it")];
-        }
-        Err(_) => return vec![Livekit.skipped("server", "its settings are wrong")],
+    if let Some(nobody) = around.nobody_to_ask(Livekit, "livekit", "livekit.url") {
+        return vec![nobody];
+    }
+    let Ok(settings) = around.context.settings(LiveKitSettings::read) else {
+        let remedy = "set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to a pair that stands in the server's configuration";
+        return vec![Livekit.problem("API key", "its settings are wrong or missing", remedy)];
     };
     let url = settings.url.expose();
     let mut findings = Vec::new();
@@ -88,7 +88,11 @@ async fn visit(url: &str, key: &ApiKey, admin: &RoomAdmin) -> Vec<Finding> {
     let token = match token::person(key, grant) {
         Ok(token) => token,
         Err(error) => {
-            return vec![Livekit.problem("a room", error.to_string(), "correct LIVEKIT_API_KEY and LIVEKIT_API_SECRET")];
+            return vec![Livekit.problem(
+                "a room",
+                error.to_string(),
+                "correct LIVEKIT_API_KEY and LIVEKIT_API_SECRET",
+            )];
         }
     };
     let began = Instant::now();

@@ -14,7 +14,7 @@ use crate::doctor::{Finding, Surroundings, numbers};
 /// The six services, Postgres, Redis, NATS and LiveKit without their models, as they were measured after some turns.
 const SERVICES: u64 = 700_000_000;
 /// What a model takes beside its file: buffers and, for a language model, what it keeps of four conversations.
-const WHISPER_BUFFERS: u64 = 250_000_000;
+const WHISPER_BUFFERS: u64 = 150_000_000;
 const LLM_BUFFERS: u64 = 700_000_000;
 /// What the system keeps for itself and its cache.
 const RESERVE: u64 = 500_000_000;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aether_models::{FileState, Kind, ModelStore};
+use aether_models::{Error, FileState, Kind, ModelStore};
 use aether_settings::{BrainSettings, LlmSettings, SpeechSettings, TurnTakingSettings};
 use futures::StreamExt;
 
@@ -31,7 +31,12 @@ pub async fn look(around: Arc<Surroundings>) -> Vec<Finding> {
                 format!("`aether models list` shows them; correct the setting that names the {purpose}"),
             ));
         } else if let Err(error) = store.require_all(id) {
-            findings.push(Models.problem(id, format!("the {purpose}: {error}"), format!("aether models get {id}")));
+            let why = match &error {
+                Error::Missing { .. } => "is not there".to_owned(),
+                Error::Damaged { found, .. } => format!("is damaged: a file of it has {found} bytes"),
+                other => other.to_string(),
+            };
+            findings.push(Models.problem(id, format!("{why} ({purpose})"), format!("aether models get {id}")));
         }
     }
     let verified: Vec<_> = futures::stream::iter(present)

@@ -20,6 +20,9 @@ const SLOW_ROUND_TRIP: Duration = Duration::from_millis(5);
 const STREAMS: [&str; 2] = ["TURNS", "EVENTS"];
 
 pub async fn look(around: Arc<Surroundings>) -> Vec<Finding> {
+    if let Some(nobody) = around.nobody_to_ask(Nats, "nats", "nats.url") {
+        return vec![nobody];
+    }
     let Ok(settings) = around.context.settings(NatsSettings::read) else {
         return vec![Nats.skipped("server", "its settings are wrong")];
     };
@@ -43,7 +46,15 @@ pub async fn look(around: Arc<Surroundings>) -> Vec<Finding> {
             return findings;
         }
     };
-    findings.push(round_trip(began.elapsed()));
+    // The first question finds nothing in any cache.
+    let mut took = began.elapsed();
+    for _ in 0..2 {
+        let began = Instant::now();
+        if client.ask("$JS.API.INFO", &Value::Null).await.is_ok() {
+            took = took.min(began.elapsed());
+        }
+    }
+    findings.push(round_trip(took));
     findings.push(jetstream(&account));
     for stream in STREAMS {
         let answer = client.ask(&format!("$JS.API.STREAM.INFO.{stream}"), &json!({})).await;

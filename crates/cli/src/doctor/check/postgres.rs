@@ -30,6 +30,9 @@ const TABLES: &str = "SELECT to_regclass('agents.turns') IS NOT NULL, to_regclas
 const MIGRATIONS: &str = "SELECT max(version), bool_and(success) FROM _sqlx_migrations";
 
 pub async fn look(around: Arc<Surroundings>) -> Vec<Finding> {
+    if let Some(nobody) = around.nobody_to_ask(Postgres, "postgres", "postgres.url") {
+        return vec![nobody];
+    }
     let Ok(settings) = around.context.settings(PostgresSettings::read) else {
         return vec![Postgres.skipped("server", "its settings are wrong")];
     };

@@ -13,6 +13,9 @@ use crate::doctor::{Finding, Surroundings, numbers};
 const OLDEST: u64 = 7;
 
 pub async fn look(around: Arc<Surroundings>) -> Vec<Finding> {
+    if let Some(nobody) = around.nobody_to_ask(Redis, "redis", "redis.url") {
+        return vec![nobody];
+    }
     let Ok(settings) = around.context.settings(RedisSettings::read) else {
         return vec![Redis.skipped("server", "its settings are wrong")];
     };

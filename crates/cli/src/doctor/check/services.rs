@@ -64,7 +64,7 @@ fn judge(name: &str, report: &Value, log: &str) -> Finding {
         (Some(true), false) => Services.warning(
             name,
             format!("ready, but {}", details.join("; ")),
-            format!("mend that part; more is in {log}"),
+            format!("look at that part, or at {log}"),
         ),
         (Some(false), _) => {
             let waits: Vec<_> =
@@ -73,7 +73,7 @@ fn judge(name: &str, report: &Value, log: &str) -> Finding {
             Services.problem(
                 name,
                 format!("waits for {}{why}", waits.join(", ")),
-                format!("mend that part; more is in {log}"),
+                format!("look at that part, or at {log}"),
             )
         }
         (None, _) => {

@@ -121,10 +121,13 @@ fn question() -> Result<Vec<f32>, String> {
 
 /// One short answer, its prompt read beforehand as brain does it: when its first token comes, and how fast the others.
 async fn thinking(around: &Surroundings) -> Result<(Duration, Option<f64>), String> {
+    if around.nobody_to_ask(Speed, "llm", "llm.endpoint").is_some() {
+        return Err("the language model does not run; `aether up` starts it".to_owned());
+    }
     let settings = around.context.settings(LlmSettings::read).map_err(|_| "its settings are wrong".to_owned())?;
     let client = language_model::client(&settings).map_err(|error| error.to_string())?;
     if client.models().await.is_err() {
-        return Err("the language model does not answer; `aether up` starts one, or see above".to_owned());
+        return Err("the language model does not answer; see above".to_owned());
     }
     // Otherwise every look after the first would find the answer in the server's cache.
     let persona = format!("{PERSONA} It is look number {}.", std::process::id());
