@@ -5,8 +5,14 @@ conversation cached (`cache_prompt`, `id_slot` in a request), which is what make
 """
 
 import argparse
+import os
 import signal
 import sys
+
+
+# Whoever listens comes first: on few cores people are transcribed while an answer is still being written, and it is written
+# faster than it is spoken.
+NICENESS = 10
 
 
 def main() -> int:
@@ -27,6 +33,7 @@ def main() -> int:
         print(f"xllamacpp can't be loaded ({error}): run scripts/run, or set LLM_ENDPOINT to a server", file=sys.stderr)
         return 1
 
+    os.nice(NICENESS)
     # Before the server starts its threads, so that all of them leave these signals to this one.
     stop = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)
@@ -55,6 +62,4 @@ if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    import os
-
     os._exit(code)

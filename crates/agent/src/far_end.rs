@@ -7,9 +7,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use aether_audio::bands::{self, Colour, ColourMeter};
+
 const TICK_MS: u128 = 10;
-/// How late a microphone's frame may be looked at: longer than frames wait for a busy lane.
-const MEMORY_TICKS: u64 = 100;
+/// How late a microphone's frame may be looked at, which is longer than frames wait for a busy lane, and as much again for the
+/// way that an echo takes.
+const MEMORY_TICKS: u64 = 200;
 /// After so long no echo is left: 3 s.
 const QUIET_TICKS: u64 = 300;
 
@@ -27,8 +30,21 @@ pub(crate) enum Sound {
 #[derive(Debug)]
 pub(crate) struct FarEnd {
     began: Instant,
+    played: Mutex<Played>,
+}
+
+#[derive(Debug, Default)]
+struct Played {
     /// Oldest first.
-    played: Mutex<VecDeque<(u64, Arc<[i16]>)>>,
+    frames: VecDeque<Frame>,
+    meter: ColourMeter,
+}
+
+#[derive(Debug)]
+struct Frame {
+    tick: u64,
+    samples: Arc<[i16]>,
+    colour: Colour,
 }
 
 impl FarEnd {
@@ -46,25 +62,40 @@ impl FarEnd {
     pub(crate) fn played(&self, frame: &[i16], now: Instant) {
         let now = self.tick(now);
         let mut played = self.lock();
-        let tick = played.back().map_or(now, |(last, _)| now.max(last + 1));
-        while played.front().is_some_and(|(first, _)| first + MEMORY_TICKS <= tick) {
-            played.pop_front();
+        let tick = played.frames.back().map_or(now, |last| now.max(last.tick + 1));
+        while played.frames.front().is_some_and(|first| first.tick + MEMORY_TICKS <= tick) {
+            played.frames.pop_front();
         }
-        played.push_back((tick, frame.into()));
+        let colour = played.meter.push(frame);
+        played.frames.push_back(Frame { tick, samples: frame.into(), colour });
     }
 
     pub(crate) fn at(&self, tick: u64) -> Sound {
         let played = self.lock();
-        if played.back().is_none_or(|(last, _)| last + QUIET_TICKS < tick) {
+        if played.frames.back().is_none_or(|last| last.tick + QUIET_TICKS < tick) {
             return Sound::Quiet;
         }
-        match played.binary_search_by_key(&tick, |(at, _)| *at) {
-            Ok(index) => Sound::Voice(Arc::clone(&played[index].1)),
+        match played.frames.binary_search_by_key(&tick, |frame| frame.tick) {
+            Ok(index) => Sound::Voice(Arc::clone(&played.frames[index].samples)),
             Err(_) => Sound::Pause,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(u64, Arc<[i16]>)>> {
+    /// What so many ticks up to this one looked like, oldest first; nothing if none of them was played.
+    pub(crate) fn colours(&self, newest: u64, count: usize) -> Option<Vec<Colour>> {
+        let mut colours = vec![bands::SILENCE; count];
+        let mut is_silent = true;
+        for frame in &self.lock().frames {
+            let age = newest.checked_sub(frame.tick).and_then(|age| usize::try_from(age).ok());
+            if let Some(place) = age.and_then(|age| count.checked_sub(age + 1)) {
+                colours[place] = frame.colour;
+                is_silent = false;
+            }
+        }
+        (!is_silent).then_some(colours)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Played> {
         self.played.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -104,13 +135,28 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_second_is_kept() {
+    fn only_the_last_two_seconds_are_kept() {
         let start = Instant::now();
         let far_end = FarEnd::new(start);
         for tick in 0..500 {
             far_end.played(&[1; 480], start + Duration::from_millis(10 * tick));
         }
-        assert_eq!(far_end.lock().len(), 100);
-        assert_eq!(sounds(&far_end, 398..402), [0, 0, 1, 1]);
+        assert_eq!(far_end.lock().frames.len(), 200);
+        assert_eq!(sounds(&far_end, 298..302), [0, 0, 1, 1]);
+    }
+    #[test]
+    fn colours_are_in_the_order_of_their_ticks_and_gaps_are_silent() {
+        let start = Instant::now();
+        let far_end = FarEnd::new(start);
+        assert_eq!(far_end.colours(10, 5), None);
+        for tick in [3, 5] {
+            let tone: Vec<i16> = (0..480).map(|n| if n % 48 < 24 { 9_000 } else { -9_000 }).collect();
+            far_end.played(&tone, start + Duration::from_millis(10 * tick));
+        }
+        let colours = far_end.colours(6, 5).unwrap();
+        let silent: Vec<bool> = colours.iter().map(|colour| *colour == bands::SILENCE).collect();
+        assert_eq!(silent, [true, false, true, false, true]);
+        assert_eq!(far_end.colours(2, 2), None, "nothing was played yet");
+        assert_eq!(far_end.colours(100, 5), None, "nor lately");
     }
 }

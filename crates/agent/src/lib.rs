@@ -2,8 +2,8 @@
 //!
 //! [`Service`] registers as a LiveKit agent worker. A job (`jobs.rs`) becomes a visit (`visit.rs`: room and session) to the
 //! people there (`people.rs`); the conversation itself is `aether-voice`, which knows LiveKit only as the stage built in
-//! `stage.rs`. Its own voice, coming back through their loudspeakers, is taken out of their microphones on the way in
-//! (`echo.rs`). What others may ask of the agent in a room is in `control.rs`. A room whose agent was lost is taken over
+//! `stage.rs`. Its own voice, coming back through their loudspeakers, is known from theirs (`likeness.rs`) and, on request, taken
+//! out of their microphones (`echo.rs`). What others may ask of the agent in a room is in `control.rs`. A room whose agent was lost is taken over
 //! (`lease.rs`) and its session goes on; finding such rooms is not the agent's business. The agent never talks to a language
 //! model, a voice or a database: it asks brain and tts over the bus.
 //!
@@ -16,7 +16,9 @@ mod far_end;
 mod greeting;
 mod jobs;
 mod lease;
+mod likeness;
 mod options;
+mod pace;
 mod people;
 mod service;
 mod settings;

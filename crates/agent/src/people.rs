@@ -9,7 +9,7 @@ use aether_livekit::{
 };
 use aether_proto::{AgentState, PersonId};
 use aether_turn::floor::Phase;
-use aether_voice::lane::LaneInput;
+use aether_voice::lane::{Frame, LaneInput};
 use aether_voice::media::SAMPLE_RATE_HZ;
 use aether_voice::session::{Guest, Handle, OpenTurn};
 use tokio::sync::{mpsc, watch};
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::echo::EchoFilter;
 use crate::greeting::{Greeter, RETURN, RETURN_TO_ANSWER};
+use crate::likeness::EchoDetector;
 use crate::stage::Stage;
 
 /// Longest accepted message, in bytes: more than a language model that runs at home reads at once.
@@ -178,7 +179,8 @@ impl People {
         let closed = CancellationToken::new();
         // Replaces, and so ends, the lane of an earlier track.
         person.microphone = Some(Microphone { track: track.sid().clone(), closed: closed.clone() });
-        tokio::spawn(listen(stream, echo, lane, closed));
+        let detector = EchoDetector::new(Arc::clone(self.stage.far_end()));
+        tokio::spawn(listen(stream, echo, detector, lane, closed));
     }
 
     /// A microphone was closed. News about an earlier one changes nothing.
@@ -234,17 +236,20 @@ impl Drop for Microphone {
 async fn listen(
     mut stream: NativeAudioStream,
     mut echo: Option<EchoFilter>,
+    mut detector: EchoDetector,
     lane: LaneInput,
     closed: CancellationToken,
 ) {
     while let Some(Some(mut frame)) = closed.run_until_cancelled(stream.next()).await {
+        let now = std::time::Instant::now();
         if let Some(filter) = &mut echo
-            && let Err(error) = filter.clean(&mut frame.data, std::time::Instant::now())
+            && let Err(error) = filter.clean(&mut frame.data, now)
         {
             tracing::warn!(%error, "echo is not cancelled in this microphone any more");
             echo = None;
         }
-        lane.push(frame.data);
+        let is_echo = detector.is_echo(&frame.data, now);
+        lane.push(Frame { samples: frame.data, is_echo });
     }
 }
 

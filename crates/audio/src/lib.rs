@@ -7,8 +7,9 @@
 //! Start with [`Resampler`], the streaming bridge between the three rates Aether lives with ([`ROOM_HZ`],
 //! [`RECOGNITION_HZ`] and whatever a voice was trained at). [`wav`] reads what people bring and says precisely what is
 //! wrong with it. [`Framer`] cuts a stream into equal pieces, [`level`] says how loud one is, [`pcm16`] converts,
-//! [`mel`] shows sound as some networks want to see it.
+//! [`mel`] shows sound as some networks want to see it, [`bands`] as it can be compared with other sound.
 
+pub mod bands;
 mod framer;
 pub mod level;
 pub mod mel;

@@ -3,6 +3,7 @@
 //! While somebody speaks, `partials.rs` says when to transcribe them; in a silence, `pause.rs` says what is known of it and how
 //! long it must last.
 
+mod echo;
 mod report;
 
 use std::time::Duration;
@@ -28,6 +29,7 @@ use crate::pause::{Deadline, Pause};
 use crate::recorder::Recorder;
 use crate::sentence::Sentences;
 use crate::utterance::{self, Utterance};
+use echo::Echo;
 pub use report::{Report, Timing};
 
 /// Samples of one voice-activity window at 16 kHz: 32 ms.
@@ -76,12 +78,21 @@ pub struct Ears {
 /// The session's hold on a lane: push frames; drop it when no more will come.
 #[derive(Debug, Clone)]
 pub struct LaneInput {
-    frames: mpsc::Sender<Vec<i16>>,
+    frames: mpsc::Sender<Frame>,
+}
+
+/// What a microphone heard.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// 48 kHz mono, any length.
+    pub samples: Vec<i16>,
+    /// It is the agent's own voice that came back, as far as can be told by now.
+    pub is_echo: bool,
 }
 
 impl LaneInput {
-    /// Takes one frame of 48 kHz mono, any length. Never waits: a frame that finds no room is dropped and counted.
-    pub fn push(&self, frame: Vec<i16>) {
+    /// Takes the next frame. Never waits: a frame that finds no room is dropped and counted.
+    pub fn push(&self, frame: Frame) {
         if self.frames.try_send(frame).is_err() {
             metrics::counter!(metric::LANE_DROPPED).increment(1);
         }
@@ -109,6 +120,7 @@ pub(crate) fn start(
         machine: lane::Lane::new(),
         window: Vec::with_capacity(WINDOW),
         utterance: Utterance::new(),
+        echo: Echo::default(),
         partials: Partials::default(),
         work: JoinSet::new(),
         reading_ahead: false,
@@ -136,6 +148,7 @@ struct Shell {
     machine: lane::Lane,
     window: Vec<f32>,
     utterance: Utterance,
+    echo: Echo,
     partials: Partials,
     work: JoinSet<Done>,
     /// The language model reads what was said so far.
@@ -177,7 +190,7 @@ enum Done {
 }
 
 impl Shell {
-    async fn run(mut self, mut input: mpsc::Receiver<Vec<i16>>) {
+    async fn run(mut self, mut input: mpsc::Receiver<Frame>) {
         let mut resampler = match Resampler::new(SAMPLE_RATE_HZ, utterance::SAMPLE_RATE_HZ as u32) {
             Ok(resampler) => resampler,
             Err(error) => {
@@ -195,7 +208,8 @@ impl Shell {
             tokio::select! {
                 frame = input.recv(), if input_open => match frame {
                     Some(frame) => {
-                        let samples = resampler.push(&aether_audio::pcm16::to_f32(&frame));
+                        self.echo.hear(frame.is_echo);
+                        let samples = resampler.push(&aether_audio::pcm16::to_f32(&frame.samples));
                         self.hear(&samples).await;
                     }
                     None => {
@@ -250,6 +264,12 @@ impl Shell {
     async fn heard_window(&mut self, probability: f32, dbfs: f32) {
         let now = Instant::now();
         let is_voice = self.activity.is_voice(probability, dbfs);
+        if is_voice {
+            self.echo.voice();
+        }
+        // Whoever hears themselves hears nobody.
+        let probability = if self.echo.is_heard() { 0.0 } else { probability };
+        let is_voice = is_voice && !self.echo.is_heard();
         if self.activity.is_speaking() && is_voice {
             self.last_speech = now;
         }
@@ -257,6 +277,9 @@ impl Shell {
             Some(activity::Change::Began { .. }) => {
                 self.get_to_know(now);
                 self.last_speech = now;
+                if !self.machine.is_open() {
+                    self.echo.begin();
+                }
                 self.utterance.open();
                 self.partials.begin(now);
                 self.report(Report::Began).await;
@@ -319,7 +342,8 @@ impl Shell {
         let text = match result {
             Ok(Ok(transcript)) => {
                 metrics::histogram!(metric::STT_DECODE).record(transcript.decode.as_secs_f64());
-                Some(self.utterance.words(believed(&transcript)))
+                self.partials.overtaken();
+                Some(self.utterance.words(self.believed(&transcript)))
             }
             Ok(Err(stt::Error::Cancelled)) => return,
             Ok(Err(error)) => {
@@ -348,12 +372,14 @@ impl Shell {
 
     async fn decoded_partially(&mut self, utterance: u64, result: Result<stt::Transcript, stt::Error>) {
         let text = match &result {
-            Ok(transcript) => &self.utterance.words(believed(transcript)),
+            Ok(transcript) => &self.utterance.words(self.believed(transcript)),
             Err(_) => "",
         };
         // What was understood of a voice is told even if it is nothing: that is no reason to fall silent.
-        if self.partials.decoded(utterance, Instant::now()) && self.machine.is_speaking() {
-            self.read_ahead(text);
+        if self.partials.decoded(utterance, Instant::now()) && self.machine.is_open() {
+            if self.machine.is_speaking() {
+                self.read_ahead(text);
+            }
             self.report(Report::Partial { text: text.to_owned() }).await;
         }
     }
@@ -465,6 +491,13 @@ impl Shell {
         });
     }
 
+    /// What was said, if anything was, by somebody else than the agent.
+    fn believed<'a>(&self, transcript: &'a stt::Transcript) -> &'a str {
+        let (is_speech, is_echo) = (transcript.is_speech(), self.echo.was_all());
+        tracing::debug!(?transcript, is_speech, is_echo, "transcribed");
+        if is_speech && !is_echo { transcript.text.trim() } else { "" }
+    }
+
     async fn report(&self, report: Report) {
         // The session may be gone already; then nobody wants to know.
         let _ = self.reports.send((self.id, report)).await;
@@ -483,11 +516,4 @@ async fn cancelled(token: Option<CancellationToken>) {
         Some(token) => token.cancelled().await,
         None => std::future::pending().await,
     }
-}
-
-/// What was said, if anything was.
-fn believed(transcript: &stt::Transcript) -> &str {
-    let is_speech = transcript.is_speech();
-    tracing::debug!(?transcript, is_speech, "transcribed");
-    if is_speech { transcript.text.trim() } else { "" }
 }

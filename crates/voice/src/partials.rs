@@ -1,7 +1,8 @@
 //! When to transcribe somebody who is still speaking.
 //!
 //! Often enough that their words can be followed, and never so often that it is in the way of what is needed at their end: a
-//! decode can't be stopped in its first half, so between two of them lies twice as long as the last one took.
+//! decode can't be stopped in its first half, so between two of them lies twice as long as the last one took. The first two are
+//! for those who speak over the agent and wait for its reaction: they come sooner, and a pause does not end them.
 
 use std::time::Duration;
 
@@ -10,8 +11,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The least time from one decode's beginning to the next.
 const EVERY: Duration = Duration::from_millis(300);
-/// Before the first one: a word takes so long, and who speaks over the agent is waiting for its reaction.
+/// Before the first one: a word takes so long.
 const FIRST_AFTER: Duration = Duration::from_millis(200);
+/// So many decodes of an utterance are early ones.
+const EARLY: u32 = 2;
 
 /// The partial transcripts of one lane.
 #[derive(Debug, Default)]
@@ -19,6 +22,8 @@ pub(crate) struct Partials {
     /// Not before. `None`: nobody speaks.
     due: Option<Instant>,
     running: Option<(Instant, DropGuard)>,
+    /// Of this utterance.
+    decodes: u32,
     /// Counts utterances; a decode of another one is stale.
     utterance: u64,
 }
@@ -29,15 +34,25 @@ impl Partials {
         self.due = Some(now + FIRST_AFTER);
     }
 
-    /// They paused: what is being decoded is too short by now, and in the way of what is needed next.
+    /// They paused: what is being decoded is too short by now, and in the way of what is needed next. An early decode is nearly
+    /// as long as they have spoken.
     pub(crate) fn pause(&mut self) {
         self.due = None;
+        if self.decodes > EARLY {
+            self.running = None;
+        }
+    }
+
+    /// More is known by now than a decode that still runs, or waits, could tell.
+    pub(crate) fn overtaken(&mut self) {
         self.running = None;
     }
 
     /// The utterance is over.
     pub(crate) fn end(&mut self) {
-        self.pause();
+        self.due = None;
+        self.running = None;
+        self.decodes = 0;
         self.utterance += 1;
     }
 
@@ -46,6 +61,7 @@ impl Partials {
         if self.running.is_some() || self.due.is_none_or(|due| now < due) {
             return None;
         }
+        self.decodes += 1;
         let wanted = CancellationToken::new();
         self.running = Some((now, wanted.clone().drop_guard()));
         Some((self.utterance, wanted))
@@ -57,7 +73,9 @@ impl Partials {
             return false;
         }
         let Some((began, _)) = self.running.take() else { return false };
-        self.due = Some((began + EVERY).max(now + 2 * (now - began)));
+        let rest = if self.decodes < EARLY { now - began } else { 2 * (now - began) };
+        // In a pause nothing is due.
+        self.due = self.due.map(|_| (began + EVERY).max(now + rest));
         true
     }
 }
@@ -80,26 +98,46 @@ mod tests {
         let (utterance, wanted) = partials.start(began + ms(200)).unwrap();
         assert!(partials.start(began + ms(900)).is_none(), "one is running");
         assert!(partials.decoded(utterance, began + ms(400)));
-        assert!(partials.start(began + ms(799)).is_none(), "it took 200 ms, so it rests for 400 ms");
-        let (_, second) = partials.start(began + ms(800)).unwrap();
-        assert!(partials.decoded(utterance, began + ms(850)));
-        assert!(partials.start(began + ms(1_099)).is_none(), "at most every 300 ms");
-        assert!(partials.start(began + ms(1_100)).is_some());
-        assert!(wanted.is_cancelled() && second.is_cancelled(), "those are over");
+        assert!(partials.start(began + ms(599)).is_none(), "it took 200 ms, so it rests for as long");
+        let (_, second) = partials.start(began + ms(600)).unwrap();
+        assert!(partials.decoded(utterance, began + ms(800)));
+        assert!(partials.start(began + ms(1_199)).is_none(), "and for twice as long from then on");
+        let (_, third) = partials.start(began + ms(1_200)).unwrap();
+        assert!(partials.decoded(utterance, began + ms(1_250)));
+        assert!(partials.start(began + ms(1_499)).is_none(), "at most every 300 ms");
+        assert!(partials.start(began + ms(1_500)).is_some());
+        assert!(wanted.is_cancelled() && second.is_cancelled() && third.is_cancelled(), "those are over");
     }
 
     #[test]
-    fn a_pause_ends_what_runs_and_an_utterance_starts_anew() {
+    fn what_was_begun_early_goes_on_in_a_pause_and_what_comes_later_does_not() {
+        let now = Instant::now();
+        let mut partials = Partials::default();
+        partials.begin(now);
+        for early in 0..2 {
+            let (utterance, wanted) = partials.start(now + ms(early * 1_000 + 200)).unwrap();
+            partials.pause();
+            assert!(!wanted.is_cancelled());
+            assert!(partials.decoded(utterance, now + ms(early * 1_000 + 300)));
+            assert!(partials.start(now + ms(early * 1_000 + 900)).is_none(), "nobody speaks");
+            partials.begin(now + ms((early + 1) * 1_000));
+        }
+        let (utterance, wanted) = partials.start(now + ms(2_200)).unwrap();
+        partials.pause();
+        assert!(wanted.is_cancelled());
+        assert!(!partials.decoded(utterance, now + ms(2_300)));
+    }
+
+    #[test]
+    fn what_is_overtaken_or_of_another_utterance_is_nothing() {
         let now = Instant::now();
         let mut partials = Partials::default();
         partials.begin(now);
         let (utterance, wanted) = partials.start(now + ms(200)).unwrap();
-        partials.pause();
-        assert!(wanted.is_cancelled());
-        assert!(!partials.decoded(utterance, now + ms(300)));
-        partials.begin(now + ms(400));
-        let (utterance, _) = partials.start(now + ms(600)).unwrap();
+        partials.overtaken();
+        assert!(wanted.is_cancelled() && !partials.decoded(utterance, now + ms(300)));
+        let (utterance, wanted) = partials.start(now + ms(400)).unwrap();
         partials.end();
-        assert!(!partials.decoded(utterance, now + ms(700)));
+        assert!(wanted.is_cancelled() && !partials.decoded(utterance, now + ms(500)));
     }
 }

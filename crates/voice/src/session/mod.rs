@@ -46,8 +46,8 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            barge_in: Duration::from_millis(1_200),
-            overlap: Duration::from_millis(2_500),
+            barge_in: Duration::from_millis(900),
+            overlap: Duration::from_millis(1_500),
             resume: Duration::from_millis(1_000),
             moment: Duration::from_secs(4),
             answer: Duration::from_secs(40),

@@ -12,7 +12,7 @@ use aether_proto::{AgentId, PersonId, RoomName, SessionId, TenantId, TurnLogEntr
 use aether_speech::{onnx, stt, vad};
 use aether_testkit::{self as testkit, Nats, eventually};
 use aether_voice::Phrases;
-use aether_voice::lane::{self, Ears};
+use aether_voice::lane::{self, Ears, Frame};
 use aether_voice::media::{FRAME_SAMPLES, Participant, SAMPLE_RATE_HZ};
 use aether_voice::session::{self, Guest, Handle, Manners, Policy};
 use tokio::task::JoinHandle;
@@ -143,7 +143,7 @@ impl Scene {
             let silence = std::iter::repeat(vec![0; FRAME_SAMPLES]);
             for frame in samples.chunks(FRAME_SAMPLES).map(<[i16]>::to_vec).chain(silence) {
                 pace.tick().await;
-                lane.push(frame);
+                lane.push(Frame { samples: frame, is_echo: false });
             }
         })
     }
