@@ -20,7 +20,8 @@ export function count(counter: string, { of = "", by = [] as string[] } = {}): s
   return `sum by (${by.join(", ")}) (increase(${counter}${of}[$window]))`;
 }
 
-/** Of two counters, what share the first is. */
+/** Of two counters, what share the first is. One that never counted anything is not there yet, which is no failure to tell. */
 export function share(some: string, all: string): string {
-  return `sum(rate(${some}[$window])) / sum(rate(${all}[$window]))`;
+  const whole = `sum(rate(${all}[$window]))`;
+  return `(sum(rate(${some}[$window])) or 0 * ${whole}) / ${whole}`;
 }
