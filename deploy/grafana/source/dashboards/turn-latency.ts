@@ -190,13 +190,13 @@ export const turnLatency: Page = {
           },
         }),
         traces({
-          title: "Worst turns",
+          title: "Long turns",
           description:
-            "Turns whose trace lasted longer than 5 s, from opening it to its end, playing included. Open one: its spans are the stages. " +
+            "Turns whose trace lasted longer than 10 s, from opening it to its end, playing included. Open one: its spans are the stages. " +
             "Empty although turns are slow: no traces are collected, see OTEL_EXPORTER_OTLP_ENDPOINT.",
           service: "agent",
           operation: "turn",
-          slowerThan: "5s",
+          slowerThan: "10s",
           width: 24,
         }),
       ],
