@@ -174,6 +174,9 @@ export function faultsOf(repository: Repository): string[] {
   function checkTests(): void {
     const { tests } = parseYaml(read("deploy/prometheus/alerts.test.yml")) as { tests: Test[] };
     const cases = tests.flatMap((test) => test.alert_rule_test ?? []);
+    for (const { alertname } of cases) {
+      if (!rules.some(({ alert }) => alert === alertname)) fault("alerts.test.yml", `there is no alert ${alertname}: it is always silent`);
+    }
     for (const { alert, labels } of rules) {
       if (alert === undefined) continue;
       const of = cases.filter((one) => one.alertname === alert);

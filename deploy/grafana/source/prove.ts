@@ -99,7 +99,7 @@ const EDITS: [path: string, from: string, to: string][] = [
   ["deploy/prometheus/alerts.yml", 'rate1h{objective="whole_turn"}', 'rate1h{objective="whole_turns"}'],
   ["deploy/prometheus/alerts.yml", "$labels.part ", "$labels.parts "],
   ["deploy/prometheus/alerts.yml", "by (kind)", "by (kinds)"],
-  ["deploy/prometheus/alerts.yml", "severity: page", "severity: paeg"],
+  ["deploy/prometheus/alerts.yml", "{ severity: page }", "{ severity: paeg }"],
   ["deploy/prometheus/alerts.yml", "        for: 2m\n", ""],
   ["deploy/prometheus/alerts.yml", "runbooks/JobsWait.md", "runbooks/JobWaits.md"],
   ["deploy/prometheus/alerts.test.yml", "alertname: JobsWait", "alertname: JobWaits"],
