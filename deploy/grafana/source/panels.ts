@@ -94,17 +94,20 @@ interface Lines extends About {
 export type Unplaced = Omit<Panel, "id" | "gridPos"> & { width: number; height: number };
 
 function prometheus(queries: Queries, options: Partial<PrometheusQuery> = {}): Record<string, unknown>[] {
-  return Object.entries(queries).map(([legendFormat, expr], index): PrometheusQuery & Record<string, unknown> => ({
-    refId: String.fromCharCode("A".charCodeAt(0) + index),
-    datasource: PROMETHEUS,
-    expr,
-    legendFormat,
-    instant: false,
-    range: true,
-    exemplar: false,
-    format: "time_series",
-    ...options,
-  }));
+  return Object.entries(queries).map(([legendFormat, expr], index) => {
+    const query: PrometheusQuery = {
+      refId: String.fromCharCode("A".charCodeAt(0) + index),
+      datasource: PROMETHEUS,
+      expr,
+      legendFormat,
+      instant: false,
+      range: true,
+      exemplar: false,
+      format: "time_series",
+      ...options,
+    };
+    return { ...query };
+  });
 }
 
 function steps(limit: number | undefined, isFloor: boolean | undefined): Threshold[] {
@@ -137,7 +140,7 @@ export function lines(about: Lines): Unplaced {
     stacking: { mode: about.stacked ? StackingMode.Normal : StackingMode.None, group: "A" },
     thresholdsStyle: { mode: about.limit === undefined ? GraphThresholdsStyleMode.Off : GraphThresholdsStyleMode.Dashed },
   };
-  const options: TimeSeriesOptions & Record<string, unknown> = {
+  const options: TimeSeriesOptions = {
     legend: { displayMode: LegendDisplayMode.Table, placement: "bottom", showLegend: true, calcs: ["lastNotNull", "max"] },
     tooltip: { mode: TooltipDisplayMode.Multi, sort: SortOrder.Descending },
   };
@@ -152,11 +155,11 @@ export function lines(about: Lines): Unplaced {
         ...(about.decimals === undefined ? {} : { decimals: about.decimals }),
         color: { mode: FieldColorModeId.PaletteClassic },
         thresholds: { mode: ThresholdsMode.Absolute, steps: steps(about.limit, about.isFloor) },
-        custom: custom as GraphFieldConfig & Record<string, unknown>,
+        custom: { ...custom },
       },
       overrides: [],
     },
-    options,
+    options: { ...options },
     width: about.width,
     height: about.height ?? 8,
   };
@@ -164,7 +167,7 @@ export function lines(about: Lines): Unplaced {
 
 /** One number, and the colour that says whether it is good. */
 export function figure(about: About): Unplaced {
-  const options: StatOptions & Record<string, unknown> = {
+  const options: StatOptions = {
     reduceOptions: { calcs: ["lastNotNull"], fields: "", values: false },
     orientation: VizOrientation.Auto,
     textMode: BigValueTextMode.Auto,
@@ -188,7 +191,7 @@ export function figure(about: About): Unplaced {
       },
       overrides: [],
     },
-    options,
+    options: { ...options },
     width: about.width,
     height: about.height ?? 4,
   };
@@ -197,7 +200,7 @@ export function figure(about: About): Unplaced {
 /** When something was there and when it was not: 1 and 0 over time. */
 export function timeline(about: About): Unplaced {
   const custom: TimelineFieldConfig = { fillOpacity: 80, lineWidth: 0 };
-  const options: TimelineOptions & Record<string, unknown> = {
+  const options: TimelineOptions = {
     rowHeight: 0.8,
     showValue: VisibilityMode.Never,
     mergeValues: true,
@@ -212,11 +215,11 @@ export function timeline(about: About): Unplaced {
         unit: about.unit,
         color: { mode: FieldColorModeId.Thresholds },
         thresholds: { mode: ThresholdsMode.Absolute, steps: steps(about.limit, about.isFloor) },
-        custom: custom as TimelineFieldConfig & Record<string, unknown>,
+        custom: { ...custom },
       },
       overrides: [],
     },
-    options,
+    options: { ...options },
     width: about.width,
     height: about.height ?? 8,
   };
@@ -224,7 +227,7 @@ export function timeline(about: About): Unplaced {
 
 /** How many took how long, over time. `queries` are buckets, by `le`. */
 export function heatmap(about: About): Unplaced {
-  const options: HeatmapOptions & Record<string, unknown> = {
+  const options: HeatmapOptions = {
     calculate: false,
     cellGap: 1,
     color: { exponent: 0.5, fill: "blue", scheme: "Blues", steps: 64, reverse: false },
@@ -240,7 +243,7 @@ export function heatmap(about: About): Unplaced {
     ...base(about, "heatmap"),
     targets: prometheus(about.queries, { format: "heatmap", exemplar: true }),
     fieldConfig: { defaults: { unit: about.unit }, overrides: [] },
-    options,
+    options: { ...options },
     width: about.width,
     height: about.height ?? 9,
   };
@@ -258,7 +261,7 @@ interface Traces {
 
 /** Traces that took long, each a link. */
 export function traces(about: Traces): Unplaced {
-  const query: JaegerQuery & Record<string, unknown> = {
+  const query: JaegerQuery = {
     refId: "A",
     datasource: JAEGER,
     queryType: "search",
@@ -267,7 +270,7 @@ export function traces(about: Traces): Unplaced {
     minDuration: about.slowerThan,
     limit: 20,
   };
-  const options: TableOptions & Record<string, unknown> = {
+  const options: TableOptions = {
     frameIndex: 0,
     showHeader: true,
     sortBy: [{ displayName: "Duration", desc: true }],
@@ -277,9 +280,9 @@ export function traces(about: Traces): Unplaced {
     title: about.title,
     description: about.description,
     datasource: JAEGER,
-    targets: [query],
+    targets: [{ ...query }],
     fieldConfig: { defaults: { unit: "none" }, overrides: [] },
-    options,
+    options: { ...options },
     width: about.width,
     height: 9,
   };
