@@ -1,0 +1,106 @@
+import { figure, lines, type Page, timeline } from "../panels.js";
+import { count } from "../queries.js";
+
+export const rooms: Page = {
+  uid: "rooms",
+  title: "Rooms",
+  description: "Who is there to talk with: services, their parts, and what goes on in the rooms.",
+  sections: [
+    {
+      title: "Services and parts",
+      panels: [
+        figure({
+          title: "Rooms with an agent",
+          description: "All that agents are in at the moment. People in rooms and none here: no agent takes their job, look below.",
+          unit: "short",
+          width: 6,
+          height: 8,
+          decimals: 0,
+          queries: { rooms: "sum(voice_session_active)" },
+        }),
+        timeline({
+          title: "Services",
+          description: "Red: Prometheus got no answer from that process. It died, or is too busy to answer within ten seconds.",
+          unit: "bool_on_off",
+          width: 18,
+          limit: 1,
+          isFloor: true,
+          queries: { "{{service}} {{instance}}": 'up{job="aether"}' },
+        }),
+        timeline({
+          title: "Parts, as the services see them",
+          description:
+            "Red: that service is without that part, or waits for it. Its /health says what is missing and what to do. All services " +
+            "without one: the part itself is away. One service alone: its settings, or the way between them.",
+          unit: "bool_on_off",
+          width: 24,
+          height: 12,
+          limit: 1,
+          isFloor: true,
+          queries: { "{{service}}: {{part}}": "min by (service, part) (part_up)" },
+        }),
+      ],
+    },
+    {
+      title: "What goes on in them",
+      panels: [
+        lines({
+          title: "Rooms by agent process",
+          description: "Very unequal with several processes: one of them takes no jobs, look at its /health and log.",
+          unit: "short",
+          width: 8,
+          decimals: 0,
+          stacked: true,
+          queries: { "{{instance}}": "sum by (instance) (voice_session_active)" },
+        }),
+        lines({
+          title: "Turns",
+          description: "Within the window, by process. Rooms but no turns: nobody speaks, or nobody is heard; see the part `speech`.",
+          unit: "short",
+          width: 8,
+          decimals: 0,
+          queries: { "{{instance}}": count("voice_turns_total", { of: '{end!="withdrawn"}', by: ["instance"] }) },
+        }),
+        lines({
+          title: "Interruptions",
+          description: "Answers that somebody stopped by speaking, within the window. All from one process: listen in one of its rooms.",
+          unit: "short",
+          width: 8,
+          decimals: 0,
+          bars: true,
+          queries: { "{{instance}}": count("voice_interruption_count_total", { by: ["instance"] }) },
+        }),
+        lines({
+          title: "Frames dropped",
+          description:
+            "Frames of 10 ms of what people said that a lane could not take in time, within the window. Any: words may be missing, the " +
+            "agent does not get enough processor.",
+          unit: "short",
+          width: 8,
+          decimals: 0,
+          limit: 100,
+          queries: { "{{instance}}": count("voice_lane_dropped_frames_total", { by: ["instance"] }) },
+        }),
+        lines({
+          title: "Client events dropped",
+          description:
+            "Captions, states and numbers that nobody took in time, within the window. Any: pages show less than was said; the bus or " +
+            "LiveKit's data channel is slow.",
+          unit: "short",
+          width: 8,
+          decimals: 0,
+          limit: 10,
+          queries: { "{{instance}}": count("voice_dropped_client_events_total", { by: ["instance"] }) },
+        }),
+        lines({
+          title: "Syntheses in progress",
+          description: "Texts that a tts process is speaking. Much more than there are rooms: it is slower than speech, see the page Engines.",
+          unit: "short",
+          width: 8,
+          decimals: 0,
+          queries: { "{{instance}}": "sum by (instance) (voice_synthesis_active)" },
+        }),
+      ],
+    },
+  ],
+};

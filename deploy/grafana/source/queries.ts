@@ -1,0 +1,27 @@
+// What is asked of Prometheus again and again.
+
+/** A percentile of a histogram over the window that was chosen, of all that `by` tells apart. */
+export function percentile(quantile: number, histogram: string, { of = "", by = [] as string[] } = {}): string {
+  return `histogram_quantile(${quantile}, sum by (${["le", ...by].join(", ")}) (rate(${histogram}_bucket${of}[$window])))`;
+}
+
+/** The mean of a histogram. */
+export function mean(histogram: string, of = ""): string {
+  return `sum(rate(${histogram}_sum${of}[$window])) / sum(rate(${histogram}_count${of}[$window]))`;
+}
+
+/** How many a second. */
+export function rate(counter: string, { of = "", by = [] as string[] } = {}): string {
+  return `sum by (${by.join(", ")}) (rate(${counter}${of}[$window]))`;
+}
+
+/** How many within the window. */
+export function count(counter: string, { of = "", by = [] as string[] } = {}): string {
+  return `sum by (${by.join(", ")}) (increase(${counter}${of}[$window]))`;
+}
+
+/** Of two counters, what share the first is. One that never counted anything is not there yet, which is no failure to tell. */
+export function share(some: string, all: string): string {
+  const whole = `sum(rate(${all}[$window]))`;
+  return `(sum(rate(${some}[$window])) or 0 * ${whole}) / ${whole}`;
+}
