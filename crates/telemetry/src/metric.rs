@@ -17,7 +17,7 @@ pub const TIME_TO_FIRST_TOKEN: &str = "gen_ai_server_time_to_first_token_seconds
 /// Tokens of one request. Labels `gen_ai_token_type` (`input`, `output`), `gen_ai_request_model`.
 pub const TOKEN_USAGE: &str = "gen_ai_client_token_usage";
 
-/// Turns that ended. Label `end` (`completed`, `interrupted`, `cancelled`, `error`).
+/// Turns that ended, what the agent says by itself among them. Label `end` (`completed`, `interrupted`, `withdrawn`, `error`).
 pub const TURNS: &str = "voice_turns_total";
 /// Last speech sample → the decision that the person is done.
 pub const TURN_ENDPOINT: &str = "voice_turn_endpoint_seconds";
@@ -35,7 +35,7 @@ pub const TURN_OVERHEAD: &str = "voice_turn_overhead_seconds";
 pub const SESSIONS: &str = "voice_session_active";
 /// Times a person stopped an answer by speaking.
 pub const INTERRUPTIONS: &str = "voice_interruption_count_total";
-/// Stretches of sound that were not answered. Label `reason` (`no_speech`, `too_short`, `hallucination`).
+/// Stretches of sound that were not answered. Label `reason` (`no_speech`, `backchannel`).
 pub const IGNORED: &str = "voice_utterance_ignored_total";
 /// Work that was dropped because its turn had moved on. Label `what`.
 pub const STALE: &str = "voice_turn_stale_total";
