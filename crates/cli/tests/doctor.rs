@@ -1,6 +1,8 @@
 //! `aether doctor` as a person runs it: against nothing, against servers that say nothing, against real ones, and for an
 //! archive that may be sent to somebody.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends with the value that it did not expect")]
+
 use std::collections::HashMap;
 use std::fs;
 use std::net::TcpListener;

@@ -72,29 +72,29 @@ impl Section {
         }
     }
 
-    pub fn ok(self, subject: impl Into<String>, found: impl Into<String>) -> Finding {
-        self.finding(Status::Ok, subject.into(), found.into(), None)
+    pub fn ok(self, subject: impl AsRef<str>, found: impl AsRef<str>) -> Finding {
+        self.finding(Status::Ok, subject.as_ref(), found.as_ref(), None)
     }
 
-    pub fn skipped(self, subject: impl Into<String>, why: impl Into<String>) -> Finding {
-        self.finding(Status::Skipped, subject.into(), why.into(), None)
+    pub fn skipped(self, subject: impl AsRef<str>, why: impl AsRef<str>) -> Finding {
+        self.finding(Status::Skipped, subject.as_ref(), why.as_ref(), None)
     }
 
-    pub fn warning(self, subject: impl Into<String>, found: impl Into<String>, remedy: impl Into<String>) -> Finding {
-        self.finding(Status::Warning, subject.into(), found.into(), Some(remedy.into()))
+    pub fn warning(self, subject: impl AsRef<str>, found: impl AsRef<str>, remedy: impl AsRef<str>) -> Finding {
+        self.finding(Status::Warning, subject.as_ref(), found.as_ref(), Some(remedy.as_ref()))
     }
 
-    pub fn problem(self, subject: impl Into<String>, found: impl Into<String>, remedy: impl Into<String>) -> Finding {
-        self.finding(Status::Problem, subject.into(), found.into(), Some(remedy.into()))
+    pub fn problem(self, subject: impl AsRef<str>, found: impl AsRef<str>, remedy: impl AsRef<str>) -> Finding {
+        self.finding(Status::Problem, subject.as_ref(), found.as_ref(), Some(remedy.as_ref()))
     }
 
-    fn finding(self, status: Status, subject: String, found: String, remedy: Option<String>) -> Finding {
+    fn finding(self, status: Status, subject: &str, found: &str, remedy: Option<&str>) -> Finding {
         Finding {
             section: self,
             status,
-            subject: one_line(&subject),
-            found: one_line(&found),
-            remedy: remedy.as_deref().map(one_line),
+            subject: one_line(subject),
+            found: one_line(found),
+            remedy: remedy.map(one_line),
             figures: BTreeMap::new(),
         }
     }

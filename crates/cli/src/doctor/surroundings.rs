@@ -45,7 +45,7 @@ impl Surroundings {
     /// Whether `aether up` starts this part, rather than to use one that is there.
     pub fn starts(&self, part: &str, key: &str) -> bool {
         let is_ollama = self.rows.iter().any(|row| row.name == "llm.dialect" && row.value.as_deref() == Some("ollama"));
-        !self.is_chosen(key) && !(part == "llm" && is_ollama)
+        !(self.is_chosen(key) || part == "llm" && is_ollama)
     }
 
     /// Nothing is asked of a server that `aether up` has yet to start; another's may be there meanwhile.

@@ -33,8 +33,8 @@ fn space(home: &Path) -> Finding {
     let folder = nearest(home);
     match statvfs(&folder) {
         Ok(found) => {
-            let free = u64::from(found.blocks_available()) * u64::from(found.fragment_size());
-            room(home, free, found.files_available() as u64, found.files() as u64)
+            let free = found.blocks_available() * found.fragment_size();
+            room(home, free, found.files_available(), found.files())
         }
         Err(error) => Disk.problem(
             "room",

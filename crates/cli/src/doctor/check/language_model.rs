@@ -62,7 +62,9 @@ fn unanswered(around: &Surroundings, settings: &LlmSettings, error: &Error) -> F
     } else {
         "start it, or correct LLM_ENDPOINT (most end in /v1), LLM_DIALECT (openai or ollama) and LLM_API_KEY".to_owned()
     };
-    LanguageModel.problem("server", error.to_string(), remedy)
+    let found = error.to_string();
+    // What to do about it is told better by whoever knows who started it.
+    LanguageModel.problem("server", found.split(';').next().unwrap_or_default(), remedy)
 }
 
 fn model(settings: &LlmSettings, models: &[String]) -> Finding {

@@ -98,7 +98,7 @@ fn jetstream(account: &Value) -> Finding {
     let most = account["limits"]["max_storage"].as_i64().unwrap_or(-1);
     let streams = account["limits"]["max_streams"].as_i64().unwrap_or(-1);
     let shown = numbers::bytes(u64::try_from(used).unwrap_or(0));
-    if most >= 0 && most < WANTED_STORAGE {
+    if (0..WANTED_STORAGE).contains(&most) {
         let found = format!("on, but this account may store only {}", numbers::bytes(u64::try_from(most).unwrap_or(0)));
         return Nats.problem(
             "JetStream",

@@ -26,9 +26,7 @@ pub async fn look(around: Arc<Surroundings>) -> Vec<Finding> {
     let began = Instant::now();
     let info = match client.ask(&["INFO"]).await {
         Ok(info) => info,
-        Err(error) => {
-            return vec![Redis.problem("server", error.to_string(), "let the user of REDIS_URL log in and use INFO")];
-        }
+        Err(error) => return vec![around.unanswered(Redis, "redis.url", &error)],
     };
     let took = began.elapsed();
     let mut findings = server(&info);

@@ -104,7 +104,7 @@ fn programs(around: &Surroundings) -> Vec<Finding> {
 
 /// Whether people get the page, and their browsers what the page needs.
 fn page(around: &Surroundings) -> Vec<Finding> {
-    let Ok(gateway) = around.context.settings(|loader| GatewaySettings::read(loader)) else { return Vec::new() };
+    let Ok(gateway) = around.context.settings(GatewaySettings::read) else { return Vec::new() };
     let folder =
         gateway.web.clone().unwrap_or_else(|| HomeSettings { home: around.context.layout().home().to_owned() }.web());
     let mut findings = vec![if folder.join("index.html").is_file() {
