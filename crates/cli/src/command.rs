@@ -3,8 +3,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    Context, Error, bench, chat, config, doctor, key, models, page, people, room, session, source, status, talk, task, token,
-    turn, up,
+    Context, Error, bench, chat, config, doctor, key, models, page, people, room, session, source, status, talk, task,
+    token, turn, up,
 };
 
 /// A voice agent on your own machine: talk to it in a browser or any LiveKit room, or write to it; it remembers both.

@@ -32,7 +32,7 @@ fn running(around: &Surroundings) -> Finding {
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let minutes = now.saturating_sub(running.started_at) / 60;
-    let found = format!("{} runs since {minutes} min (process {})", env!("CARGO_PKG_VERSION"), running.pid);
+    let found = format!("{} has been running for {minutes} min (process {})", env!("CARGO_PKG_VERSION"), running.pid);
     Setup.ok("aether", found)
 }
 

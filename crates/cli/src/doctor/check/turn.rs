@@ -50,7 +50,7 @@ fn judge(exchange: &Exchange) -> Vec<Finding> {
         Turn.ok("question", "was understood and answered aloud")
     }];
     let stages = [
-        ("silence", "silence that was waited for", "endpoint_ms", metrics.endpoint_ms),
+        ("silence", "of silence were waited for", "endpoint_ms", metrics.endpoint_ms),
         ("transcript", "after that", "transcript_ms", metrics.stt_ms),
         ("first token", "after the transcript", "first_token_ms", metrics.llm_first_token_ms),
         ("first clause", "after the first token", "first_clause_ms", metrics.llm_first_chunk_ms),
