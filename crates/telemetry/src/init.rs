@@ -11,7 +11,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::{Level, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
@@ -22,12 +22,14 @@ use tracing_subscriber::{Layer, Registry};
 use crate::log_layer::LogLayer;
 use crate::metric;
 
+const TRACER_NAME: &str = "aether";
 /// Between two passes over the histograms: without one, samples that nobody scrapes pile up.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// The longest wait for the last spans to leave at the end.
 const FLUSH: Duration = Duration::from_secs(2);
 
 static PROMETHEUS: OnceLock<PrometheusHandle> = OnceLock::new();
+static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
 /// Why a process can't show itself.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +70,7 @@ pub fn init(settings: &TelemetrySettings, service: &str, version: &str) -> Resul
     let provider = provider(settings, service, version)?;
     let subscriber = subscriber(settings, service, &provider, std::io::stderr)?;
     subscriber.try_init().map_err(|_| InitError::AlreadySetUp)?;
+    let _ = TRACER.set(provider.tracer(TRACER_NAME));
     let handle = metric::with_buckets(PrometheusBuilder::new())?.install_recorder()?;
     metric::describe();
     let _ = PROMETHEUS.set(handle.clone());
@@ -82,6 +85,11 @@ pub fn init(settings: &TelemetrySettings, service: &str, version: &str) -> Resul
         }
     });
     Ok(Guard { provider, stopping, upkeep: upkeep.ok() })
+}
+
+/// Where spans are made that are not of the current moment. `None` where [`init`] was not called.
+pub(crate) fn tracer() -> Option<&'static SdkTracer> {
+    TRACER.get()
 }
 
 /// What `/metrics` shows. Empty where [`init`] was not called.
@@ -123,7 +131,7 @@ where
         .map_err(|source| InitError::LogLevel { level: settings.log_level.clone(), source })?;
     // A trace shows our own steps; what libraries call a span would bury them. It does not depend on the log level.
     let ours = filter_fn(|metadata| metadata.target().starts_with("aether") && *metadata.level() <= Level::INFO);
-    let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer("aether")).with_filter(ours);
+    let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer(TRACER_NAME)).with_filter(ours);
     let logs = LogLayer::new(settings.log_format, service, writer).with_filter(filter);
     Ok(Registry::default().with(traces).with(logs))
 }

@@ -1,10 +1,10 @@
 //! Traces on their way to a collector: the one double here is the collector, which keeps what it gets.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aether_settings::{Loader, TelemetrySettings};
-use aether_telemetry::{init, span_from_remote};
+use aether_telemetry::{Stage, Traced, init, span_from_remote};
 use axum::http::{HeaderMap, Response};
 use bytes::{Buf, Bytes, BytesMut};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -56,8 +56,16 @@ async fn a_span_reaches_the_collector_with_its_trace_and_its_service() -> Result
     let guard = init(&settings, "tts", "1.2.3")?;
 
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    span_from_remote(tracing::info_span!(target: "aether_tts", "synthesise", turn = "t-1"), Some(parent))
-        .in_scope(|| tracing::info!("made"));
+    let span = span_from_remote(tracing::info_span!(target: "aether_tts", "synthesise", turn = "t-1"), Some(parent));
+    span.in_scope(|| tracing::info!("made"));
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let part = Stage { name: "part", began: at(110), ended: at(120), parts: Vec::new() };
+    Stage { name: "whole", began: at(100), ended: at(130), parts: vec![part] }.record(&span);
+    let before = tracing::info_span!(target: "aether_tts", "before");
+    let thrown_away = Traced::of(&before);
+    drop(before);
+    thrown_away.link_from(&span);
+    drop(span);
     // What is still on its way leaves when the process ends.
     tokio::task::spawn_blocking(move || drop(guard)).await?;
 
@@ -65,10 +73,19 @@ async fn a_span_reaches_the_collector_with_its_trace_and_its_service() -> Result
     let resource = &export.resource_spans[0];
     let attributes = format!("{:?}", resource.resource);
     assert!(attributes.contains("service.name") && attributes.contains("\"tts\""), "{attributes}");
-    let span = &resource.scope_spans[0].spans[0];
-    assert_eq!(span.name, "synthesise");
+    let spans = &resource.scope_spans[0].spans;
+    let named = |name: &str| spans.iter().find(|span| span.name == name).ok_or(format!("no {name} in {spans:?}"));
+    let span = named("synthesise")?;
     assert_eq!(span.trace_id, 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.to_be_bytes());
     assert_eq!(span.parent_span_id, 0xb7ad_6b71_6920_3331_u64.to_be_bytes());
     assert!(span.attributes.iter().any(|attribute| attribute.key == "turn"), "{:?}", span.attributes);
+    // What was told afterwards has its own times, and its parts are parts of it.
+    let (whole, part) = (named("whole")?, named("part")?);
+    assert_eq!((&whole.parent_span_id, &part.parent_span_id), (&span.span_id, &whole.span_id));
+    let seconds = |nanos: u64| nanos / 1_000_000_000;
+    let times = [whole, part].map(|span| (seconds(span.start_time_unix_nano), seconds(span.end_time_unix_nano)));
+    assert_eq!(times, [(100, 130), (110, 120)]);
+    let before = named("before")?;
+    assert_eq!((&span.links[0].trace_id, &span.links[0].span_id), (&before.trace_id, &before.span_id));
     Ok(())
 }

@@ -6,6 +6,7 @@ use aether_bus::Context;
 use aether_proto::{
     AnswerChunk, Commit, Ended, Heard, TurnId, TurnLogEntry, TurnMetrics, Update, UserCommitted, turn_log_entry,
 };
+use aether_telemetry::Stage;
 use aether_turn::Generation;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -174,6 +175,38 @@ impl Turn {
             trace_id: trace_id.unwrap_or_default(),
         })
     }
+
+    /// The same for the trace: from the last word to the first sound, and what came after what in between. The parts add up to the
+    /// whole.
+    pub(crate) fn response(&self) -> Option<Stage> {
+        let (utterance, timings, audible) = (self.utterance?, self.timings.as_ref()?, self.audible_at?);
+        let (now, now_on_the_wall) = (Instant::now(), SystemTime::now());
+        let wall = |at: Instant| now_on_the_wall - now.saturating_duration_since(at);
+        let began = wall(utterance.last_speech);
+        let parts = [
+            ("endpointing", Some(utterance.decided)),
+            ("transcription", Some(utterance.finished)),
+            ("first token", timings.first_token),
+            ("first clause", timings.first_chunk),
+            ("first audio", timings.first_pcm),
+            ("playout", Some(audible)),
+        ];
+        let parts = one_after_another(began, parts.into_iter().filter_map(|(name, end)| Some((name, wall(end?)))));
+        let ended = parts.last().map_or(began, |last| last.ended);
+        Some(Stage { name: "response", began, ended, parts })
+    }
+}
+
+/// How these follow on each other: what comes too early begins and ends where the one before it ended.
+fn one_after_another(began: SystemTime, ends: impl IntoIterator<Item = (&'static str, SystemTime)>) -> Vec<Stage> {
+    let mut until = began;
+    ends.into_iter()
+        .map(|(name, end)| {
+            let began = until;
+            until = end.max(until);
+            Stage { name, began, ended: until, parts: Vec::new() }
+        })
+        .collect()
 }
 
 /// The end of a turn that whoever began it did not live to write. Its number is beyond all that may have been written.
@@ -214,4 +247,19 @@ pub(crate) fn unix_us() -> i64 {
         .ok()
         .and_then(|elapsed| i64::try_from(elapsed.as_micros()).ok())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_follow_on_each_other_and_add_up() {
+        let at = |ms| UNIX_EPOCH + Duration::from_millis(ms);
+        // The token was made ahead: it took no time.
+        let stages = one_after_another(at(100), [("decision", at(600)), ("token", at(400)), ("audio", at(900))]);
+        let times: Vec<_> = stages.iter().map(|stage| (stage.name, stage.began, stage.ended)).collect();
+        let expected = [("decision", at(100), at(600)), ("token", at(600), at(600)), ("audio", at(600), at(900))];
+        assert_eq!(times, expected);
+    }
 }

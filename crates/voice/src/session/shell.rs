@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aether_proto::{
     AgentStateEvent, ErrorCode, Modality, StatusEvent, TextEvent, TranscriptEvent, TurnId, client_event,
 };
-use aether_telemetry::metric;
+use aether_telemetry::{Traced, metric};
 use aether_turn::Generation;
 use aether_turn::floor::{self, CancelReason, Deadline, Floor, LaneId, Phase};
 use aether_turn::overlap;
@@ -56,6 +56,8 @@ pub(super) struct Shell {
     pub(super) recorder: Recorder,
     /// The turn that is alive; the floor sees to it that there is one at most.
     pub(super) turn: Option<Turn>,
+    /// What was made ahead of the same words, in vain.
+    pub(super) thrown_away: Option<Traced>,
     pub(super) seats: Seats,
     pub(super) manners: Manners,
     pub(super) away: Away,
@@ -79,6 +81,7 @@ impl Shell {
             floor: Floor::new(),
             recorder: recorder(&options),
             turn: None,
+            thrown_away: None,
             seats: Seats::default(),
             manners: options.manners,
             away: Away::new(parts.bus.clone(), options.context.clone(), options.policy.ask_again, back),
@@ -177,6 +180,7 @@ impl Shell {
     }
 
     async fn reported(&mut self, lane: LaneId, report: Report) {
+        let is_over = matches!(report, Report::Nothing | Report::Said { .. } | Report::Lost | Report::Closed);
         match report {
             Report::Began => self.step(floor::Event::Began { lane }).await,
             Report::Ended => self.step(floor::Event::Ended { lane }).await,
@@ -222,6 +226,9 @@ impl Shell {
                 self.step(floor::Event::Withdrawn { lane }).await;
                 self.seats.closed(lane);
             }
+        }
+        if is_over {
+            self.thrown_away = None;
         }
     }
 

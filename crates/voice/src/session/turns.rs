@@ -4,7 +4,7 @@ use aether_proto::{
     Commit, ErrorCode, InterruptedEvent, Modality, Open, RequestId, StatusEvent, StreamEnd, TurnMetrics, Update,
     UserCommitted, client_event,
 };
-use aether_telemetry::metric;
+use aether_telemetry::{Traced, metric};
 use aether_turn::Generation;
 use aether_turn::floor::{self, LaneId};
 use tokio::sync::{mpsc, oneshot};
@@ -131,6 +131,9 @@ impl Shell {
             session = self.options.context.session.map(tracing::field::display),
             tenant = %self.options.context.tenant,
         );
+        if let Some(thrown_away) = self.thrown_away.take() {
+            thrown_away.link_from(&span);
+        }
         let context = self.options.context.clone().with_request(RequestId::generate());
         let mut turn = Turn::new(generation, context.clone(), span.clone());
         turn.is_read = self.manners.muted;
@@ -195,6 +198,10 @@ impl Shell {
             }));
         }
         let trace_id = turn.span.in_scope(aether_telemetry::current_trace_id);
+        self.thrown_away = (reason == "withdrawn").then(|| Traced::of(&turn.span));
+        if let Some(response) = turn.response() {
+            response.record(&turn.span);
+        }
         if let Some(metrics) = turn.metrics(trace_id) {
             record(&metrics);
             show(client_event::Event::TurnMetrics(metrics));
