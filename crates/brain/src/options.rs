@@ -48,6 +48,9 @@ pub struct Options {
     pub learn_after: Duration,
     /// After a turn, before the session is summarised, unless another turn has followed by then.
     pub summarise_after: Duration,
+    /// After somebody was answered, before work that has time uses the language model: the cores it runs on may be needed to listen
+    /// to what they say next.
+    pub background_rest: Duration,
     /// How long running turns may take after the wish to stop.
     pub drain: Duration,
     pub embedding: Embedding,
@@ -71,6 +74,7 @@ impl Options {
             open_limit: Duration::from_secs(120),
             learn_after: Duration::from_secs(120),
             summarise_after: Duration::from_secs(600),
+            background_rest: Duration::from_secs(10),
             drain: Duration::from_secs(10),
             embedding,
         }

@@ -20,6 +20,8 @@ use crate::turn::milliseconds;
 const MAX_PROMPT: usize = 512 * 1024;
 /// So long before a caller's deadline background work that others stood in the way of is given back.
 const BEFORE_THE_DEADLINE: Duration = Duration::from_secs(1);
+/// Who has as much time as this is not in the way between two turns of a conversation.
+const UNHURRIED: Duration = Duration::from_secs(60);
 /// Of a caller without a deadline.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -99,11 +101,12 @@ async fn in_background(mind: &Mind, call: &Call, request: ChatRequest) -> Result
     // Somebody who talks on and on is no fault of the model's: the caller learns which of the two it was.
     let patience = call.context().deadline().map_or(FOR_EVER, |left| left.saturating_sub(BEFORE_THE_DEADLINE));
     let too_late = Instant::now() + patience;
+    let rest = if patience >= UNHURRIED { mind.options.background_rest } else { Duration::ZERO };
     let _turn = timeout_at(too_late, mind.gate.background()).await.map_err(|_| busy())?;
     let started = Instant::now();
     let mut was_displaced = false;
     let whole = loop {
-        timeout_at(too_late, mind.gate.free()).await.map_err(|_| busy())?;
+        timeout_at(too_late, mind.gate.free(rest)).await.map_err(|_| busy())?;
         // Dropping the attempt aborts its request, so that the server stops generating.
         tokio::select! {
             biased;

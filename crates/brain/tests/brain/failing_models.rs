@@ -24,7 +24,7 @@ const IMPATIENT: Deadlines = Deadlines {
 };
 
 async fn impatient_brain(house: &House, endpoint: &str) -> Brain {
-    house.brain_with(endpoint, "test", IMPATIENT, |_| {}).await
+    house.brain_with(endpoint, "test", IMPATIENT, |options| options.background_rest = Duration::ZERO).await
 }
 
 #[tokio::test]

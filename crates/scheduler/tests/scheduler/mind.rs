@@ -77,6 +77,7 @@ impl Mind {
             onnxruntime: layout.library("libonnxruntime.so"),
         });
         options.learn_after = Duration::ZERO;
+        options.background_rest = Duration::ZERO;
         options.summarise_after = Duration::from_secs(3_600);
         change(&mut options);
         let llm = aether_llm::Options::new(llm.parse().unwrap(), Dialect::OpenAi, ScriptedLlm::MODEL);
