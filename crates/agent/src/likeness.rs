@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use aether_audio::bands::{self, BANDS, Colour, ColourMeter};
+use aether_audio::bands::{BANDS, Colour, ColourMeter};
 
 use crate::far_end::FarEnd;
 use crate::pace::Pace;
@@ -19,8 +19,9 @@ use crate::pace::Pace;
 const COMPARED_TICKS: usize = 40;
 /// Of less than 250 ms of sound nothing is said: it fits by chance now and then.
 const LEAST_TICKS: usize = 25;
-/// What is so much quieter than the loudest of it is a gap, dB. One beginning is like any other.
+/// What is so much quieter than the loudest of it is a gap, dB, and so is what nobody could hear. One beginning is like any other.
 const GAP_DB: f32 = 20.0;
+const INAUDIBLE_DB: f32 = -60.0;
 /// What was heard last is thought to go on for so long in silence: 1 s.
 const REMEMBERED_TICKS: u32 = 100;
 /// The longest way of an echo: 600 ms.
@@ -85,8 +86,8 @@ impl EchoDetector {
     /// Nothing where there was too little to hear.
     fn likeness(&self, tick: u64) -> Option<f32> {
         let loudness = |colour: &Colour| colour.iter().sum::<f32>() / BANDS as f32;
-        let gap = self.heard.iter().map(loudness).fold(f32::NEG_INFINITY, f32::max) - GAP_DB;
-        let sounds = |colour: &Colour| *colour != bands::SILENCE && loudness(colour) >= gap;
+        let loudest = self.heard.iter().map(loudness).fold(f32::NEG_INFINITY, f32::max);
+        let sounds = |colour: &Colour| loudness(colour) >= (loudest - GAP_DB).max(INAUDIBLE_DB);
         let places: Vec<usize> = (0..self.heard.len()).filter(|place| sounds(&self.heard[*place])).collect();
         if places.len() < LEAST_TICKS {
             return None;
@@ -192,13 +193,17 @@ mod tests {
         let start = Instant::now();
         let far_end = Arc::new(FarEnd::new(start));
         let mut detector = EchoDetector::new(Arc::clone(&far_end));
-        let (voice, said) = (speech("LJ001-0016.wav"), speech("cmd00.wav"));
-        for (number, frame) in voice.chunks_exact(FRAME_SAMPLES).enumerate() {
+        let (voice, said) = (speech("LJ001-0016.wav"), speech("cmd11.wav"));
+        // What a microphone gives while nobody speaks, and then both begin.
+        let quiet: [i16; FRAME_SAMPLES] = std::array::from_fn(|sample| i16::from(sample % 7 == 0));
+        for number in 0..300usize {
             let now = start + Duration::from_millis(10 * number as u64 + 3);
-            far_end.played(frame, now);
-            // A microphone that gives nothing while nobody speaks.
-            let heard = number.checked_sub(100).and_then(|place| said.chunks_exact(FRAME_SAMPLES).nth(place));
-            assert!(!detector.is_echo(heard.unwrap_or(&[0; FRAME_SAMPLES]), now), "after {number} frames");
+            if let Some(voice) = number.checked_sub(100).and_then(|place| voice.chunks_exact(FRAME_SAMPLES).nth(place))
+            {
+                far_end.played(voice, now);
+            }
+            let heard = number.checked_sub(104).and_then(|place| said.chunks_exact(FRAME_SAMPLES).nth(place));
+            assert!(!detector.is_echo(heard.unwrap_or(&quiet), now), "after {number} frames");
         }
     }
 
