@@ -8,13 +8,11 @@
 //! and the one in use is replaced by one that lets less than half through.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use aether_livekit::{EchoCanceller, Error};
 use aether_voice::media::{FRAME_SAMPLES, SAMPLE_RATE_HZ};
 
 use crate::far_end::{FarEnd, Sound};
-use crate::pace::Pace;
 
 /// A canceller is young until it has heard so much of the voice: 3 s.
 const YOUNG_FRAMES: u32 = 300;
@@ -29,7 +27,6 @@ const SILENCE: [i16; FRAME_SAMPLES] = [0; FRAME_SAMPLES];
 #[derive(Debug)]
 pub(crate) struct EchoFilter {
     far_end: Arc<FarEnd>,
-    pace: Pace,
     in_use: Canceller,
     trial: Option<Trial>,
     is_speaking: bool,
@@ -53,12 +50,11 @@ struct Trial {
 
 impl EchoFilter {
     pub(crate) fn new(far_end: Arc<FarEnd>) -> Result<Self, Error> {
-        Ok(Self { far_end, pace: Pace::new(), in_use: Canceller::new()?, trial: None, is_speaking: false })
+        Ok(Self { far_end, in_use: Canceller::new()?, trial: None, is_speaking: false })
     }
 
-    /// Takes the next frame of the microphone, in place. While nothing can echo the frame stays as it is, and costs nothing.
-    pub(crate) fn clean(&mut self, frame: &mut [i16], now: Instant) -> Result<(), Error> {
-        let tick = self.pace.next(self.far_end.tick(now));
+    /// Takes the microphone's frame of this tick, in place. While nothing can echo the frame stays as it is, and costs nothing.
+    pub(crate) fn clean(&mut self, frame: &mut [i16], tick: u64) -> Result<(), Error> {
         let voice = match self.far_end.at(tick) {
             Sound::Quiet => return Ok(()),
             Sound::Pause => None,
@@ -122,11 +118,12 @@ fn energy(frame: &[i16]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use aether_audio::{Resampler, level, pcm16, wav};
 
     use super::*;
+    use crate::pace::Pace;
 
     fn speech(clip: &str) -> Vec<f32> {
         let clip = wav::read(&aether_testkit::audio(clip)).unwrap();
@@ -137,6 +134,7 @@ mod tests {
     struct Room {
         start: Instant,
         far_end: Arc<FarEnd>,
+        pace: Pace,
         filter: EchoFilter,
         tick: u64,
     }
@@ -147,11 +145,16 @@ mod tests {
             let start = Instant::now();
             let far_end = Arc::new(FarEnd::new(start));
             let filter = EchoFilter::new(Arc::clone(&far_end)).unwrap();
-            Self { start, far_end, filter, tick: 0 }
+            Self { start, far_end, pace: Pace::new(), filter, tick: 0 }
         }
 
         fn now(&self) -> Instant {
             self.start + Duration::from_millis(10 * self.tick + 3)
+        }
+
+        fn clean(&mut self, frame: &mut [i16]) {
+            let tick = self.pace.next(self.far_end.tick(self.now()));
+            self.filter.clean(frame, tick).unwrap();
         }
 
         /// Plays a clip that is heard again at -15 dB after so long, and returns the echo and what was left of it. The
@@ -170,7 +173,7 @@ mod tests {
                 }
                 if frame % 10 == 9 {
                     for frame in heard.by_ref().take(10) {
-                        self.filter.clean(frame, self.now()).unwrap();
+                        self.clean(frame);
                     }
                 }
                 self.tick += 1;
@@ -183,7 +186,7 @@ mod tests {
             for _ in 0..seconds * 100 {
                 let mut frame = [100; FRAME_SAMPLES];
                 let is_quiet = self.far_end.at(self.tick) == Sound::Quiet;
-                self.filter.clean(&mut frame, self.now()).unwrap();
+                self.clean(&mut frame);
                 assert!(!is_quiet || frame == [100; FRAME_SAMPLES]);
                 self.tick += 1;
             }

@@ -4,16 +4,14 @@
 //! bands of pitches, stays. So what a microphone has heard lately is laid beside what was played, at each distance in time, and
 //! where it fits it is echo. Somebody else's voice does not fit, nor do both together.
 //!
-//! Nothing is taken out of the sound: whoever listens only knows whose voice it is. It costs nothing while nothing was played.
+//! Nothing is taken out of the sound: whoever listens only knows whose voice it is. While nothing was played, nothing is compared.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
 
 use aether_audio::bands::{BANDS, Colour, ColourMeter};
 
 use crate::far_end::FarEnd;
-use crate::pace::Pace;
 
 /// So much of the microphone is compared: 400 ms, as far as there is something to hear.
 const COMPARED_TICKS: usize = 40;
@@ -37,7 +35,6 @@ const IS_ECHO_STILL: f32 = 0.6;
 #[derive(Debug)]
 pub(crate) struct EchoDetector {
     far_end: Arc<FarEnd>,
-    pace: Pace,
     meter: ColourMeter,
     /// The newest last.
     heard: VecDeque<Colour>,
@@ -51,7 +48,6 @@ impl EchoDetector {
     pub(crate) fn new(far_end: Arc<FarEnd>) -> Self {
         Self {
             far_end,
-            pace: Pace::new(),
             meter: ColourMeter::new(),
             heard: VecDeque::with_capacity(COMPARED_TICKS + 1),
             until_next: 0,
@@ -60,9 +56,8 @@ impl EchoDetector {
         }
     }
 
-    /// Takes the next frame of the microphone and says whether the agent is what is heard.
-    pub(crate) fn is_echo(&mut self, frame: &[i16], now: Instant) -> bool {
-        let tick = self.pace.next(self.far_end.tick(now));
+    /// Takes the microphone's frame of this tick and says whether the agent is what is heard.
+    pub(crate) fn is_echo(&mut self, frame: &[i16], tick: u64) -> bool {
         self.heard.push_back(self.meter.push(frame));
         if self.heard.len() > COMPARED_TICKS {
             self.heard.pop_front();
@@ -121,7 +116,7 @@ fn correlation(one: &[f32], other: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use aether_audio::{Resampler, pcm16, wav};
     use aether_voice::media::{FRAME_SAMPLES, SAMPLE_RATE_HZ};
@@ -156,7 +151,7 @@ mod tests {
             .map(|number| {
                 let now = start + Duration::from_millis(10 * number as u64 + 3);
                 far_end.played(&frame(&voice, number), now);
-                detector.is_echo(&frame(&heard, number), now)
+                detector.is_echo(&frame(&heard, number), far_end.tick(now))
             })
             .collect()
     }
@@ -203,7 +198,7 @@ mod tests {
                 far_end.played(voice, now);
             }
             let heard = number.checked_sub(104).and_then(|place| said.chunks_exact(FRAME_SAMPLES).nth(place));
-            assert!(!detector.is_echo(heard.unwrap_or(&quiet), now), "after {number} frames");
+            assert!(!detector.is_echo(heard.unwrap_or(&quiet), far_end.tick(now)), "after {number} frames");
         }
     }
 
@@ -217,7 +212,7 @@ mod tests {
             if frame > 100 {
                 far_end.played(&[(frame as i16 % 7) * 1_000; FRAME_SAMPLES], now);
             }
-            assert!(!detector.is_echo(&[0; FRAME_SAMPLES], now));
+            assert!(!detector.is_echo(&[0; FRAME_SAMPLES], far_end.tick(now)));
         }
     }
 }

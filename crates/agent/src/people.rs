@@ -17,8 +17,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::echo::EchoFilter;
+use crate::far_end::FarEnd;
 use crate::greeting::{Greeter, RETURN, RETURN_TO_ANSWER};
 use crate::likeness::EchoDetector;
+use crate::pace::Pace;
 use crate::stage::Stage;
 
 /// Longest accepted message, in bytes: more than a language model that runs at home reads at once.
@@ -179,8 +181,8 @@ impl People {
         let closed = CancellationToken::new();
         // Replaces, and so ends, the lane of an earlier track.
         person.microphone = Some(Microphone { track: track.sid().clone(), closed: closed.clone() });
-        let detector = EchoDetector::new(Arc::clone(self.stage.far_end()));
-        tokio::spawn(listen(stream, echo, detector, lane, closed));
+        let far_end = Arc::clone(self.stage.far_end());
+        tokio::spawn(listen(stream, echo, far_end, lane, closed));
     }
 
     /// A microphone was closed. News about an earlier one changes nothing.
@@ -236,19 +238,21 @@ impl Drop for Microphone {
 async fn listen(
     mut stream: NativeAudioStream,
     mut echo: Option<EchoFilter>,
-    mut detector: EchoDetector,
+    far_end: Arc<FarEnd>,
     lane: LaneInput,
     closed: CancellationToken,
 ) {
+    let mut pace = Pace::new();
+    let mut detector = EchoDetector::new(Arc::clone(&far_end));
     while let Some(Some(mut frame)) = closed.run_until_cancelled(stream.next()).await {
-        let now = std::time::Instant::now();
+        let tick = pace.next(far_end.tick(std::time::Instant::now()));
         if let Some(filter) = &mut echo
-            && let Err(error) = filter.clean(&mut frame.data, now)
+            && let Err(error) = filter.clean(&mut frame.data, tick)
         {
             tracing::warn!(%error, "echo is not cancelled in this microphone any more");
             echo = None;
         }
-        let is_echo = detector.is_echo(&frame.data, now);
+        let is_echo = detector.is_echo(&frame.data, tick);
         lane.push(Frame { samples: frame.data, is_echo });
     }
 }
