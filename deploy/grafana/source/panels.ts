@@ -23,6 +23,7 @@ import {
   SortOrder,
   StackingMode,
   type Threshold,
+  type ThresholdsConfig,
   ThresholdsMode,
   TooltipDisplayMode,
   VariableHide,
@@ -110,6 +111,10 @@ function prometheus(queries: Queries, options: Partial<PrometheusQuery> = {}): R
   });
 }
 
+function thresholds({ limit, isFloor }: About): ThresholdsConfig {
+  return { mode: ThresholdsMode.Absolute, steps: steps(limit, isFloor) };
+}
+
 function steps(limit: number | undefined, isFloor: boolean | undefined): Threshold[] {
   // JSON has no -Infinity; Grafana writes null for the first step.
   const first = null as unknown as number;
@@ -154,7 +159,7 @@ export function lines(about: Lines): Unplaced {
         ...(about.max === undefined ? {} : { max: about.max }),
         ...(about.decimals === undefined ? {} : { decimals: about.decimals }),
         color: { mode: FieldColorModeId.PaletteClassic },
-        thresholds: { mode: ThresholdsMode.Absolute, steps: steps(about.limit, about.isFloor) },
+        thresholds: thresholds(about),
         custom: { ...custom },
       },
       overrides: [],
@@ -187,7 +192,7 @@ export function figure(about: About): Unplaced {
         noValue: "nothing yet",
         ...(about.decimals === undefined ? {} : { decimals: about.decimals }),
         color: { mode: FieldColorModeId.Thresholds },
-        thresholds: { mode: ThresholdsMode.Absolute, steps: steps(about.limit, about.isFloor) },
+        thresholds: thresholds(about),
       },
       overrides: [],
     },
@@ -214,7 +219,7 @@ export function timeline(about: About): Unplaced {
       defaults: {
         unit: about.unit,
         color: { mode: FieldColorModeId.Thresholds },
-        thresholds: { mode: ThresholdsMode.Absolute, steps: steps(about.limit, about.isFloor) },
+        thresholds: thresholds(about),
         custom: { ...custom },
       },
       overrides: [],

@@ -5,6 +5,15 @@ import { count, percentile, rate } from "../queries.js";
 const CHAT = '{gen_ai_operation_name="chat"}';
 const SPEECH = '{gen_ai_operation_name="speech"}';
 
+/** How long what is asked of each language model takes. */
+function byModel(histogram: string): Record<string, string> {
+  const selection = { of: CHAT, by: ["gen_ai_request_model"] };
+  return {
+    "{{gen_ai_request_model}}, p50": percentile(0.5, histogram, selection),
+    "{{gen_ai_request_model}}, p95": percentile(0.95, histogram, selection),
+  };
+}
+
 export const engines: Page = {
   uid: "engines",
   title: "Engines",
@@ -55,32 +64,14 @@ export const engines: Page = {
           unit: "s",
           width: 8,
           limit: LIMITS.firstToken.p95,
-          queries: {
-            "{{gen_ai_request_model}}, p50": percentile(0.5, "gen_ai_server_time_to_first_token_seconds", {
-              of: CHAT,
-              by: ["gen_ai_request_model"],
-            }),
-            "{{gen_ai_request_model}}, p95": percentile(0.95, "gen_ai_server_time_to_first_token_seconds", {
-              of: CHAT,
-              by: ["gen_ai_request_model"],
-            }),
-          },
+          queries: byModel("gen_ai_server_time_to_first_token_seconds"),
         }),
         lines({
           title: "Whole answers",
           description: "From the request to its last token. Grown while the first token has not: answers became longer, or the model slower.",
           unit: "s",
           width: 8,
-          queries: {
-            "{{gen_ai_request_model}}, p50": percentile(0.5, "gen_ai_client_operation_duration_seconds", {
-              of: CHAT,
-              by: ["gen_ai_request_model"],
-            }),
-            "{{gen_ai_request_model}}, p95": percentile(0.95, "gen_ai_client_operation_duration_seconds", {
-              of: CHAT,
-              by: ["gen_ai_request_model"],
-            }),
-          },
+          queries: byModel("gen_ai_client_operation_duration_seconds"),
         }),
         lines({
           title: "Requests in progress",
