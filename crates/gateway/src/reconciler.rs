@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aether_bus::{Context, Error};
-use aether_livekit::{AdminError, DispatchRequest, RoomAdmin, RoomSummary, agent_identity, parse_room_name};
+use aether_livekit::{
+    AdminError, DispatchRequest, ParticipantSummary, RoomAdmin, RoomSummary, agent_identity, parse_room_name,
+};
 use aether_proto::{AgentId, Look, RoomControl, RoomControlReply, RoomName, TenantId, room_control, subject};
 use aether_telemetry::with_causes;
 use futures::{FutureExt as _, StreamExt as _, stream};
@@ -131,11 +133,8 @@ impl Reconciler {
                 return None;
             }
         };
-        let people: HashSet<String> = present
-            .iter()
-            .filter(|one| one.active && one.kind.is_person())
-            .map(|one| one.identity.as_str().to_owned())
-            .collect();
+        let people: HashSet<String> =
+            present.iter().filter(|one| is_person_here(one)).map(|one| one.identity.as_str().to_owned()).collect();
         if metadata == LEFT {
             // Somebody who is still coming in counts: they stayed.
             if !present.iter().any(|one| one.kind.is_person())
@@ -215,7 +214,7 @@ impl Reconciler {
     /// The last look is up to a second old: an agent that leaves behind its last person is not to be called back.
     async fn has_people_still(&self, room: &Inhabited) -> bool {
         match self.app.admin.list_participants(&room.name).await {
-            Ok(present) => present.iter().any(|one| one.active && one.kind.is_person()),
+            Ok(present) => present.iter().any(is_person_here),
             Err(error) => !error.is_not_found(),
         }
     }
@@ -250,6 +249,11 @@ impl Reconciler {
             }
         }
     }
+}
+
+/// Who is still coming in is not here yet.
+fn is_person_here(one: &ParticipantSummary) -> bool {
+    one.active && one.kind.is_person()
 }
 
 /// For how long the bus has been there without a break.
