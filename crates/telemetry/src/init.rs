@@ -12,8 +12,8 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
-use tracing::{Level, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -130,9 +130,11 @@ where
         .parse(&settings.log_level)
         .map_err(|source| InitError::LogLevel { level: settings.log_level.clone(), source })?;
     // A trace shows our own steps; what libraries call a span would bury them. It does not depend on the log level.
-    let ours = filter_fn(|metadata| metadata.target().starts_with("aether") && *metadata.level() <= Level::INFO);
-    let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer(TRACER_NAME)).with_filter(ours);
-    let logs = LogLayer::new(settings.log_format, service, writer).with_filter(filter);
+    let ours = |metadata: &Metadata<'_>| metadata.target().starts_with("aether") && *metadata.level() <= Level::INFO;
+    let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer(TRACER_NAME)).with_filter(filter_fn(ours));
+    // Which lines are written is a matter of the level; which ids they carry is not.
+    let spans = filter_fn(move |metadata| metadata.is_span() && ours(metadata));
+    let logs = LogLayer::new(settings.log_format, service, writer).with_filter(filter.or(spans));
     Ok(Registry::default().with(traces).with(logs))
 }
 
@@ -227,6 +229,18 @@ mod tests {
             assert!(current_trace_id().is_some());
         });
         assert_eq!(text, "");
+    }
+
+    #[test]
+    fn a_line_carries_its_ids_at_every_level() {
+        let text = logged("json", "warn", || {
+            let _job = info_span!("job", job = "j-1", tenant = "acme").entered();
+            info!("quiet");
+            warn!("it failed");
+        });
+        let line: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&line["job"], &line["tenant"]), (&"j-1".into(), &"acme".into()), "{text}");
+        assert!(line["trace_id"].is_string(), "{text}");
     }
 
     #[test]

@@ -10,7 +10,8 @@ use tracing::field::{Field, Visit};
 use crate::with_causes;
 
 /// Span fields that every line below the span carries. Written with or without `_id`.
-pub(crate) const ID_FIELDS: [&str; 6] = ["tenant", "agent", "session", "room", "turn", "request"];
+pub(crate) const ID_FIELDS: [&str; 8] =
+    ["tenant", "agent", "session", "room", "turn", "request", "job", "notification"];
 
 /// Values by field name, in the order in which they were recorded.
 #[derive(Debug, Default, Clone)]
