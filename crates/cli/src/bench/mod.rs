@@ -1,12 +1,13 @@
 //! `aether bench`: turn-taking ([`voice`], which plays [`dialogue`]s), what Aether itself adds to a spoken turn ([`overhead`]),
 //! what the gateway adds to the language model's own time ([`gateway`]), and how fast jobs are done and what that costs those who
-//! write meanwhile ([`jobs`]), and how soon people are told ([`notifications`]). The last four start what they measure on a
-//! [`stand`], beside engines that answer by the clock ([`scripted_model`], [`scripted_voice`]). Nothing is
-//! asserted unless it is asked for: times depend on the machine, which is named.
+//! write meanwhile ([`jobs`]), how soon people are told ([`notifications`]), and what each installed model takes ([`models`]). All but
+//! the first start what they measure on a [`stand`], most of them beside engines that answer by the clock ([`scripted_model`],
+//! [`scripted_voice`]). Nothing is asserted unless it is asked for: times depend on the machine, which is named.
 
 mod dialogue;
 mod gateway;
 mod jobs;
+mod models;
 mod notifications;
 mod overhead;
 mod processes;
@@ -14,6 +15,7 @@ mod scripted_model;
 mod scripted_voice;
 mod stand;
 mod voice;
+mod words;
 
 use serde::Serialize;
 
@@ -28,7 +30,8 @@ use crate::{Context, Error};
     aether bench --quick             the same in a minute or two\n  aether bench overhead            what Aether adds to a spoken turn; starts what it needs itself\n  \
     aether bench gateway             what the gateway adds to a written one; starts what it needs itself\n  \
     aether bench jobs                how fast jobs are done, and what that costs who writes meanwhile\n  \
-    aether bench notifications       how soon people are told what happens"
+    aether bench notifications       how soon people are told what happens\n  \
+    aether bench models              how fast each installed model is, and what memory it takes"
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -44,6 +47,7 @@ enum What {
     Gateway(gateway::Arguments),
     Jobs(jobs::Arguments),
     Notifications(notifications::Arguments),
+    Models(models::Arguments),
 }
 
 pub async fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
@@ -51,6 +55,7 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
         Some(What::Gateway(arguments)) => Box::pin(gateway::run(context, arguments)).await,
         Some(What::Jobs(arguments)) => Box::pin(jobs::run(context, arguments)).await,
         Some(What::Notifications(arguments)) => Box::pin(notifications::run(context, arguments)).await,
+        Some(What::Models(arguments)) => Box::pin(models::run(context, arguments)).await,
         Some(What::Overhead(arguments)) => Box::pin(overhead::run(context, arguments)).await,
         Some(What::Voice(voice)) => Box::pin(voice::run(context, voice)).await,
         None => Box::pin(voice::run(context, arguments.voice)).await,

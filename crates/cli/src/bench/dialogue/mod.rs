@@ -10,5 +10,5 @@ mod studio;
 mod voices;
 
 pub(super) use script::{Background, Dialogue, Hiss, Kind, Noise, Overlap, Part, Question, Script};
-pub(super) use studio::{Studio, Take};
+pub(super) use studio::{Studio, Take, transcripts};
 pub(super) use voices::Voices;

@@ -53,12 +53,9 @@ pub(crate) struct Studio {
 
 impl Studio {
     pub(crate) fn open(folder: &Path, voices: Voices, seed: u64) -> Result<Self, Error> {
-        let manifest = folder.join("manifest.tsv");
-        let text = std::fs::read_to_string(&manifest);
-        let text = text.map_err(Error::io(format!("the list of recordings {} can't be read", manifest.display())))?;
         Ok(Self {
             folder: folder.to_owned(),
-            texts: transcripts(&text),
+            texts: transcripts(folder)?,
             voices,
             recordings: BTreeMap::new(),
             chance: Chance::new(seed),
@@ -171,13 +168,16 @@ impl Studio {
     }
 }
 
-/// The fourth column of `manifest.tsv` by the first.
-fn transcripts(manifest: &str) -> BTreeMap<String, String> {
-    let rows = manifest.lines().skip(1).filter_map(|line| {
+/// What is said in each recording of a folder: the fourth column of its `manifest.tsv` by the first.
+pub(crate) fn transcripts(folder: &Path) -> Result<BTreeMap<String, String>, Error> {
+    let manifest = folder.join("manifest.tsv");
+    let text = std::fs::read_to_string(&manifest);
+    let text = text.map_err(Error::io(format!("the list of recordings {} can't be read", manifest.display())))?;
+    let rows = text.lines().skip(1).filter_map(|line| {
         let mut columns = line.split('\t');
         Some((columns.next()?.to_owned(), columns.nth(2)?.to_owned()))
     });
-    rows.collect()
+    Ok(rows.collect())
 }
 
 /// Takes away the silence around what is said: pauses are as long as the script says.

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::judge::{Duck, Outcome, TOO_LATE, ms};
 use super::scene::{Answered, Overlapped, Scenes};
-use super::words::Errors;
 use crate::bench::Spread;
 use crate::bench::dialogue::Kind;
+use crate::bench::words::Errors;
 
 /// So many of so many.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -11,7 +11,6 @@ mod report;
 mod scene;
 mod sweep;
 mod tape;
-mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

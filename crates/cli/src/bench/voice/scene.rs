@@ -7,9 +7,9 @@ use tokio::time::timeout;
 
 use super::judge::{self, CutOff, Duck, Outcome, Said, ms};
 use super::tape::{Sign, Tape};
-use super::words::Errors;
 use crate::Error;
 use crate::bench::dialogue::{Dialogue, Kind, Overlap, Part, Question, Studio, Take};
+use crate::bench::words::Errors;
 use crate::person::Person;
 
 /// A complete answer, with the question.

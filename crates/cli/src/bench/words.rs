@@ -28,6 +28,11 @@ impl Errors {
         Self { wrong: before.last().copied().unwrap_or_default(), said: said.len() }
     }
 
+    /// From 0 on; more than 1 where more was added than was said.
+    pub(super) fn share(self) -> f64 {
+        self.wrong as f64 / self.said.max(1) as f64
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         self.wrong += other.wrong;
         self.said += other.said;
