@@ -73,7 +73,7 @@ impl Control {
         };
         let answering = bus.answer(&subject::room_control(tenant, room), answer).await;
         if let Err(error) = &answering {
-            tracing::warn!(%room, %error, "the room can't be controlled from outside");
+            tracing::warn!(%tenant, %room, %error, "the room can't be controlled from outside");
         }
         Self { host, _answering: answering.ok() }
     }
@@ -113,7 +113,7 @@ impl Host {
             Action::Mute(Mute { muted }) => self.session.set_muted(muted).await,
             Action::OffTheRecord(OffTheRecord { off }) => self.session.set_off_the_record(off).await,
             Action::Leave(_) => {
-                tracing::info!("asked to leave the room");
+                tracing::info!(session = %self.id, "asked to leave the room");
                 self.leave.cancel();
                 Ok(())
             }

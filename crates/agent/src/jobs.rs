@@ -82,7 +82,6 @@ impl JobHandler for Jobs {
                 if matches!(error, aether_livekit::Error::Library(aether_livekit::ffi::Error::Panicked)) {
                     self.parts.library_failed.cancel();
                 }
-                tracing::error!(%error, "a visit to a room failed");
                 JobOutcome::Failed(error.to_string())
             }
         }

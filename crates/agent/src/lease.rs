@@ -95,7 +95,7 @@ impl Keeper {
 impl Claim {
     async fn inherit(&self) -> Option<RoomState> {
         self.rooms.state(&self.tenant, &self.room).await.unwrap_or_else(|error| {
-            tracing::warn!(room = %self.room, %error, "what the agent before left can't be read: a new session begins");
+            tracing::warn!(tenant = %self.tenant, room = %self.room, %error, "what the agent before left can't be read: a new session begins");
             None
         })
     }
@@ -109,11 +109,11 @@ impl Claim {
         match acquired {
             Ok(lease) => self.lease = Some(lease),
             Err(AcquireError::Held(by)) => {
-                tracing::info!(room = %self.room, holder = %by.holder, "the room has an agent already");
+                tracing::info!(tenant = %self.tenant, room = %self.room, holder = %by.holder, "the room has an agent already");
                 return Err(Held);
             }
             Err(AcquireError::Unavailable(error)) => {
-                tracing::warn!(room = %self.room, %error, "holding the room without a lease");
+                tracing::warn!(tenant = %self.tenant, room = %self.room, %error, "holding the room without a lease");
             }
         }
         Ok(())
@@ -130,7 +130,7 @@ impl Claim {
             };
             let held = if changed { Ok(()) } else { self.renew().await };
             if held.is_err() {
-                tracing::warn!(room = %self.room, "another agent has taken the room");
+                tracing::warn!(tenant = %self.tenant, room = %self.room, "another agent has taken the room");
                 return lost.cancel();
             }
             let state = states.borrow_and_update().clone();
@@ -148,7 +148,7 @@ impl Claim {
             false => lease.release().await,
         };
         if let Err(error) = ended {
-            tracing::info!(%error, "the room's lease was not given back; it expires by itself");
+            tracing::info!(tenant = %self.tenant, room = %self.room, %error, "the room's lease was not given back; it expires by itself");
         }
     }
 
@@ -157,7 +157,7 @@ impl Claim {
         match lease.renew().await {
             Ok(_) => Ok(()),
             Err(LeaseError::Unavailable(error)) => {
-                tracing::warn!(room = %self.room, %error, "the room's lease could not be renewed");
+                tracing::warn!(tenant = %self.tenant, room = %self.room, %error, "the room's lease could not be renewed");
                 Ok(())
             }
             Err(LeaseError::Lost(_)) => Err(Held),

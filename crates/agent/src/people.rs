@@ -15,6 +15,7 @@ use aether_voice::session::{Guest, Handle, OpenTurn};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::echo::EchoFilter;
 use crate::far_end::FarEnd;
@@ -112,7 +113,7 @@ impl People {
         // A session that has ended greets nobody, and the visit ends with it.
         let _ = self.session.arrived(guest.clone()).await;
         let (chats, messages) = mpsc::channel(CHATS);
-        tokio::spawn(read_chats(messages, self.session.clone(), guest.clone()));
+        tokio::spawn(read_chats(messages, self.session.clone(), guest.clone()).in_current_span());
         let welcome = self.greeter.welcome(&guest);
         self.here.insert(participant.identity().clone(), Person { guest, microphone: None, chats });
         self.show_present();
@@ -182,7 +183,7 @@ impl People {
         // Replaces, and so ends, the lane of an earlier track.
         person.microphone = Some(Microphone { track: track.sid().clone(), closed: closed.clone() });
         let far_end = Arc::clone(self.stage.far_end());
-        tokio::spawn(listen(stream, echo, far_end, lane, closed));
+        tokio::spawn(listen(stream, echo, far_end, lane, closed).in_current_span());
     }
 
     /// A microphone was closed. News about an earlier one changes nothing.

@@ -50,7 +50,14 @@ impl Visit<'_> {
         let inherited = self.keeper.inherited().and_then(|state| state.session);
         let session = inherited.unwrap_or_else(SessionId::generate);
         let span = tracing::info_span!("visit", room = %self.room, tenant = %self.tenant, %session);
-        Box::pin(self.stay(job, session)).instrument(span).await
+        let stay = async {
+            let stayed = self.stay(job, session).await;
+            if let Err(error) = &stayed {
+                tracing::error!(%error, "a visit to a room failed");
+            }
+            stayed
+        };
+        Box::pin(stay).instrument(span).await
     }
 
     async fn stay(self, job: JobContext, session: SessionId) -> Result<(), aether_livekit::Error> {

@@ -8,6 +8,7 @@ use aether_proto::TurnLogEntry;
 use aether_proto::turn_log_entry::Step;
 use aether_store::ApplyError;
 use aether_telemetry::with_causes;
+use tracing::Instrument as _;
 
 use crate::mind::Mind;
 use crate::{Options, jobs};
@@ -42,13 +43,14 @@ fn after_turn(mind: &Arc<Mind>, context: &Context, entry: &TurnLogEntry) {
     }
     let Ok(turn) = entry.turn_id.parse() else { return };
     let (mind, tenant, agent) = (Arc::clone(mind), context.tenant.clone(), context.agent.clone());
-    tokio::spawn(async move {
+    let ask = async move {
         let Options { learn_after, summarise_after, .. } = mind.options;
         let kinds = [(jobs::FACT_EXTRACTION, learn_after), (jobs::SESSION_SUMMARY, summarise_after)];
         if let Err(error) = mind.jobs.after_turn(&tenant, &agent, turn, &kinds).await {
             tracing::info!(error = with_causes(&error), %turn, "what is done after a turn was not asked for");
         }
-    });
+    };
+    tokio::spawn(ask.in_current_span());
 }
 
 async fn write_rows(mind: &Mind, context: &Context, entry: &TurnLogEntry) -> Result<(), ConsumeError> {

@@ -50,7 +50,7 @@ impl DurableStream {
         }
     }
 
-    const fn subjects(self) -> &'static str {
+    pub(crate) const fn subjects(self) -> &'static str {
         match self {
             Self::Turns => subject::ALL_TURNS,
             Self::Events => subject::ALL_NOTIFY_EVENTS,
@@ -297,7 +297,16 @@ impl Consuming {
         if let Some(received) = &message.headers {
             span = trace::continue_in(span, received);
         }
-        let mut handling = pin!(handler(context, typed).instrument(span));
+        self.attend(message, handler(context, typed)).instrument(span).await
+    }
+
+    /// Waits for the handler and says meanwhile that it goes on.
+    async fn attend(
+        &self,
+        message: &jetstream::Message,
+        handling: impl Future<Output = Result<(), ConsumeError>>,
+    ) -> AckKind {
+        let mut handling = pin!(handling);
         let handled = loop {
             match tokio::time::timeout(PROGRESS, &mut handling).await {
                 Ok(handled) => break handled,

@@ -109,8 +109,8 @@ pub(crate) async fn serve(
         outlet: Arc::clone(&worker.outlet),
     };
     // A task of its own, so that a busy handler never holds up the keepalives.
-    let handling = tokio::spawn(handler(opening).instrument(span));
-    worker.attend(input_sender, handling).await
+    let handling = tokio::spawn(handler(opening).instrument(span.clone()));
+    worker.attend(input_sender, handling).instrument(span).await
 }
 
 struct Worker {

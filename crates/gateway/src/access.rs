@@ -15,6 +15,7 @@ use axum::response::Response;
 
 use crate::app::App;
 use crate::problem::Problem;
+use crate::trace::concerns;
 
 /// A WebSocket's token, where its client can't set headers: `Sec-WebSocket-Protocol: aether.events, aether.token.<token>`.
 const TOKEN_PROTOCOL: &str = "aether.token.";
@@ -71,6 +72,7 @@ pub(crate) async fn enforce(
     };
     let bearer = bearer(request.headers()).ok_or_else(missing)?;
     let (principal, page_token) = recognise(&app, bearer).await?;
+    concerns("tenant", &principal.tenant);
     if let Some(scope) = scope
         && !principal.may(scope)
     {

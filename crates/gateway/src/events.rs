@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::fields::{Body, Field, Object, Segment};
 use crate::notifications::{source_secret, urgency};
 use crate::problem::Problem;
+use crate::trace::concerns;
 
 /// In bytes; what GitHub tells is some tens of thousands.
 const LARGEST: usize = 256 << 10;
@@ -38,6 +39,7 @@ pub(crate) async fn receive(
     }
     let source = app.store.find_source(&id).await?;
     let source = source.ok_or_else(|| Problem::not_found("there is no such source of events, or no longer"))?;
+    concerns("tenant", &source.tenant);
     let event = believed(&app, &id, &headers, &body)?.read(&source, &body)?;
     event.check(unix_ms(OffsetDateTime::now_utc())).map_err(|error| Problem::new(ErrorCode::InvalidArgument, error))?;
     let escaped = |text: &str| subject::escape(text);

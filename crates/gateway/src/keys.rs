@@ -62,7 +62,7 @@ pub(crate) async fn create(
     };
     transaction.insert_key(&row).await?;
     transaction.commit().await?;
-    tracing::info!(prefix = key.prefix, tenant = %caller.tenant, "a key was made");
+    tracing::info!(prefix = key.prefix, "a key was made");
     let shown = json!({
         "key": key.text,
         "prefix": key.prefix,
@@ -88,7 +88,7 @@ pub(crate) async fn revoke(
     }
     transaction.commit().await?;
     app.keys.forget(&prefix);
-    tracing::info!(prefix, tenant = %caller.tenant, "a key was revoked");
+    tracing::info!(prefix, "a key was revoked");
     Ok(Json(json!({ "prefix": prefix, "revoked": true })))
 }
 

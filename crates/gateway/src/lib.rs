@@ -35,6 +35,7 @@ mod sessions;
 mod settings;
 mod socket;
 mod tasks;
+mod trace;
 mod webhook;
 
 pub use access::Access;

@@ -24,6 +24,7 @@ use aether_telemetry::with_causes;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tracing::{Instrument as _, info_span};
 
 use crate::app::App;
 use vigil::{Call, Lease, Sign, Vigil};
@@ -183,7 +184,8 @@ impl Reconciler {
         if let Some(call) = vigil.next(sign, lease, room.agent, Instant::now())
             && self.has_people_still(&room).await
         {
-            self.call(&room, call).await;
+            let span = info_span!(parent: None, "call an agent", tenant = %room.tenant, room = %room.room);
+            self.call(&room, call).instrument(span).await;
         }
         (room.name, (room.people, vigil))
     }
@@ -220,7 +222,7 @@ impl Reconciler {
     }
 
     async fn call(&self, room: &Inhabited, call: Call) {
-        tracing::warn!(room = room.name, ?call, "people are in a room without an agent: calling one");
+        tracing::warn!(?call, "people are in a room without an agent: calling one");
         let metadata = match call.dead_epoch {
             Some(epoch) => serde_json::json!({ "returning": call.returning, "dead_epoch": epoch }),
             None => serde_json::json!({ "returning": call.returning }),
@@ -234,7 +236,7 @@ impl Reconciler {
             self.remove_ghost(room).await;
         }
         if let Err(error) = self.app.admin.create_dispatch(request).await {
-            tracing::warn!(room = room.name, error = with_causes(&error), "no agent could be called");
+            tracing::warn!(error = with_causes(&error), "no agent could be called");
         }
     }
 
@@ -245,7 +247,7 @@ impl Reconciler {
             Ok(()) => {}
             Err(error) if error.is_not_found() => {}
             Err(error) => {
-                tracing::info!(room = room.name, error = with_causes(&error), "a dead agent could not be put out");
+                tracing::info!(error = with_causes(&error), "a dead agent could not be put out");
             }
         }
     }

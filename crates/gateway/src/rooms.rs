@@ -23,6 +23,7 @@ use crate::app::App;
 use crate::fields::{Body, Field, Object, display_name};
 use crate::problem::Problem;
 use crate::reconciler;
+use crate::trace::concerns;
 
 /// How long a room that was made for somebody waits for them.
 const EMPTY: Duration = Duration::from_secs(60);
@@ -53,6 +54,7 @@ pub(crate) async fn token(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let wish = TokenWish::read(&body.object_if_any()?, &app, &caller)?;
     let room = wish.room.map_or_else(fresh_room, Ok)?;
+    concerns("room", &room);
     let (person, identity) = match &caller.person {
         Some(person) => (person.clone(), own_identity(person, wish.identity.as_ref())?),
         None => anybodys_identity(wish.identity.as_ref())?,
@@ -290,6 +292,7 @@ pub(crate) async fn control(
 ) -> Result<Json<RoomControlReply>, Problem> {
     let Path(room) = room.map_err(|_| no_agent())?;
     let room = RoomName::new(room).map_err(|_| no_agent())?;
+    concerns("room", &room);
     let action = action(&body.object()?, &app, &caller).await?;
     if let Some(person) = caller.sees_only() {
         let state = app.rooms.state(&caller.tenant, &room).await?;

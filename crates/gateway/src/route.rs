@@ -8,7 +8,7 @@ use aether_proto::ErrorCode;
 use aether_telemetry::http_router;
 use axum::Router;
 use axum::http::{HeaderName, Method, Uri};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -17,6 +17,7 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use crate::access::{Access, enforce};
 use crate::app::App;
 use crate::problem::Problem;
+use crate::trace::trace;
 use crate::{
     chat, events, keys, latency, me, models, notifications, page, page_tokens, people, rooms, sessions, socket, tasks,
     webhook,
@@ -93,7 +94,8 @@ fn row(method: Method, path: &'static str, access: Access, handler: MethodRouter
 pub(crate) fn router(app: &App) -> Router {
     let mut router = Router::new();
     for Row { route: Route { path, access, .. }, handler } in table() {
-        router = router.route(path, handler.route_layer(from_fn_with_state((app.clone(), access), enforce)));
+        let guarded = handler.route_layer(from_fn_with_state((app.clone(), access), enforce));
+        router = router.route(path, guarded.route_layer(from_fn(trace)));
     }
     router
         .method_not_allowed_fallback(wrong_method)

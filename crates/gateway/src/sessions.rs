@@ -14,6 +14,7 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::fields::Segment;
 use crate::problem::Problem;
+use crate::trace::concerns;
 
 const USUAL: u32 = 20;
 const MOST: u32 = 100;
@@ -77,6 +78,7 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller, Segment(id): Se
     // What is no id names no session.
     let unknown = || Problem::not_found(format_args!("there is no session {id:?}"));
     let session: SessionId = id.parse().map_err(|_| unknown())?;
+    concerns("session", session);
     let mut transaction = app.store.tenant(&caller.tenant).await?;
     let turns = transaction.session_turns(session, caller.person.as_ref(), &caller.agent).await?.ok_or_else(unknown)?;
     let turns: Vec<Value> = turns

@@ -11,6 +11,7 @@ use aether_store::{Rooms, RoomsError, Store};
 use aether_telemetry::{Health, HttpServer, PartHealth, ServeError, http_router, with_causes};
 use futures::TryFutureExt as _;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, info_span};
 
 use crate::channel::{Channels, ChannelsError};
 use crate::desk::{Desk, invalid};
@@ -162,9 +163,18 @@ async fn its_time_has_come(
     wanted: NotifyWork,
 ) -> Result<NotifyWorkReply, aether_proto::Error> {
     match wanted.work {
-        Some(Work::Decide(id)) => judgement::decide(desk, context, id.parse().map_err(invalid)?).await,
-        Some(Work::Deliver(delivery)) => delivery::deliver(desk, context, &delivery).await,
-        Some(Work::Digest(person)) => digest::tell(desk, context, &PersonId::new(person).map_err(invalid)?).await,
+        Some(Work::Decide(id)) => {
+            let span = info_span!("decide", notification = id);
+            judgement::decide(desk, context, id.parse().map_err(invalid)?).instrument(span).await
+        }
+        Some(Work::Deliver(delivery)) => {
+            let span = info_span!("deliver", notification = delivery.notification_id);
+            delivery::deliver(desk, context, &delivery).instrument(span).await
+        }
+        Some(Work::Digest(person)) => {
+            let person = PersonId::new(person).map_err(invalid)?;
+            digest::tell(desk, context, &person).instrument(info_span!("digest")).await
+        }
         None => Err(invalid("no work is named")),
     }
 }

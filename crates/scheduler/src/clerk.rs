@@ -129,7 +129,7 @@ where
     loop {
         match transact(tenant.clone(), wishes.to_vec()).await {
             Err(error) if insists && error.code() == ErrorCode::StoreUnavailable => {
-                tracing::warn!(error = with_causes(&error), "what became of jobs can't be written yet, trying again");
+                tracing::warn!(error = with_causes(&error), %tenant, "what became of jobs can't be written yet, trying again");
                 tokio::time::sleep(PAUSE).await;
             }
             outcome => return outcome,

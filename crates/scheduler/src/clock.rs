@@ -9,6 +9,7 @@ use aether_store::{Error, JobQueue, JobRow, NewJob, ScheduleRow};
 use aether_telemetry::{PartHealth, metric, with_causes};
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout};
+use tracing::Instrument as _;
 
 use crate::kernel::Kernel;
 use crate::kind::{self, Kind};
@@ -58,11 +59,11 @@ pub(crate) async fn look(kernel: &Kernel, health: &PartHealth) -> Infallible {
                 health.up();
                 let is_more = jobs.len() + schedules.len() >= MOST as usize;
                 for job in jobs {
-                    see_to(kernel, &job).await;
+                    see_to(kernel, &job).instrument(Kernel::span(&job)).await;
                 }
                 for schedule in schedules {
                     if let Err(error) = run_schedule(kernel, &schedule).await {
-                        tracing::warn!(error = with_causes(&error), schedule = %schedule.schedule, "a planned run was not begun yet");
+                        tracing::warn!(error = with_causes(&error), tenant = %schedule.tenant, schedule = %schedule.schedule, "a planned run was not begun yet");
                     }
                 }
                 if is_more {
@@ -98,15 +99,19 @@ async fn see_to(kernel: &Kernel, job: &JobRow) {
         change.reason = reason.to_owned();
     }
     if is_escalated {
-        tracing::error!(job = %job.job, kind = job.kind, reason = job.reason, "a job was given up; `aether task` can replay or cancel it");
+        tracing::error!(
+            kind = job.kind,
+            reason = job.reason,
+            "a job was given up; `aether task` can replay or cancel it"
+        );
         if let Err(error) = tell_of_failure(kernel, job).await {
-            tracing::warn!(%error, job = %job.job, "nobody was told yet that a job was given up");
+            tracing::warn!(%error, "nobody was told yet that a job was given up");
             return;
         }
     }
     match worker::write(kernel, job, change).await {
         Ok(_) => kernel.bell.notify_waiters(),
-        Err(error) => tracing::warn!(%error, job = %job.job, "what became of a job could not be written"),
+        Err(error) => tracing::warn!(%error, "what became of a job could not be written"),
     }
 }
 

@@ -10,6 +10,7 @@ use aether_telemetry::with_causes;
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::{Span, field, info_span};
 
 use crate::Options;
 use crate::clerk::Clerk;
@@ -44,6 +45,21 @@ impl Kernel {
             Some(session) => context.with_session(session),
             None => context,
         }
+    }
+
+    /// Around all that is done about a job: a trace of its own.
+    pub fn span(job: &JobRow) -> Span {
+        info_span!(
+            parent: None,
+            "job",
+            otel.name = job.kind,
+            otel.kind = "consumer",
+            tenant = %job.tenant,
+            session = job.session.map(field::display),
+            turn = job.payload.get("turn_id").and_then(serde_json::Value::as_str),
+            job = %job.job,
+            attempt = job.attempt,
+        )
     }
 
     /// By the database's clock: schedulers whose own clocks differ plan the same.

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::clock::unix_ms;
 use crate::kernel::Kernel;
@@ -73,13 +74,14 @@ pub(crate) async fn run(
     }
     // What was taken and not begun goes back to whoever comes.
     for job in taken {
-        worker::give_back(&kernel, &job).await;
+        worker::give_back(&kernel, &job).instrument(Kernel::span(&job)).await;
     }
 }
 
 fn begin(kernel: &Arc<Kernel>, job: JobRow, place: OwnedSemaphorePermit, work: &TaskTracker) {
     let kernel = Arc::clone(kernel);
-    work.spawn(async move { worker::work(&kernel, job, place).await });
+    let span = Kernel::span(&job);
+    work.spawn(async move { worker::work(&kernel, job, place).await }.instrument(span));
 }
 
 async fn take(kernel: &Kernel, pool: Pool, wanted: usize) -> Result<Vec<JobRow>, Error> {

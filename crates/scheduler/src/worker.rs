@@ -66,7 +66,7 @@ async fn finish(kernel: &Kernel, job: &JobRow, kind: Option<&'static dyn Kind>, 
         // Somebody cancelled it meanwhile, or it was given to another: only in the first case there is something to do.
         Ok(false) => undo(kernel, job).await,
         Err(error) => {
-            tracing::error!(%error, job = %job.job, kind = job.kind, "what became of a job could not be written")
+            tracing::error!(%error, kind = job.kind, "what became of a job could not be written")
         }
     }
 }
@@ -90,7 +90,7 @@ async fn undo(kernel: &Kernel, job: &JobRow) {
     let cancelled = JobRow { state: State::Compensating.as_str().to_owned(), ..job.clone() };
     let Some(change) = change(&cancelled, &[reported(job, Report::Compensated)], &Limits::DEFAULT) else { return };
     if let Err(error) = write(kernel, &cancelled, change).await {
-        tracing::warn!(%error, job = %job.job, "a cancelled job could not be ended yet");
+        tracing::warn!(%error, "a cancelled job could not be ended yet");
     }
 }
 
@@ -98,7 +98,7 @@ async fn undo(kernel: &Kernel, job: &JobRow) {
 pub(crate) async fn give_back(kernel: &Kernel, job: &JobRow) {
     let Some(change) = change(job, &[reported(job, Report::Postponed)], &Limits::DEFAULT) else { return };
     if let Err(error) = write(kernel, job, change).await {
-        tracing::warn!(%error, job = %job.job, "a job could not be given back; its lease ends by itself");
+        tracing::warn!(%error, "a job could not be given back; its lease ends by itself");
     }
 }
 

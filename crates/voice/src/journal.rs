@@ -63,8 +63,8 @@ impl Journal {
     pub(crate) fn start(bus: Bus, turn_log: TurnLog, media: Arc<dyn MediaEnd>, room: RoomName) -> Self {
         let (entries, entries_in) = mpsc::channel(QUEUE);
         let (shown, shown_in) = mpsc::channel(QUEUE);
-        tokio::spawn(keep(turn_log, entries_in));
-        tokio::spawn(show(bus, media, room.clone(), shown_in));
+        tokio::spawn(keep(turn_log, entries_in).in_current_span());
+        tokio::spawn(show(bus, media, room.clone(), shown_in).in_current_span());
         Self { entries, shown, room, people: Arc::default() }
     }
 
@@ -138,13 +138,16 @@ async fn keep(turn_log: TurnLog, mut entries: mpsc::Receiver<Written>) {
                 continue;
             }
         };
-        match turn_log.append(&context, &entry).instrument(span).await {
-            // Nobody need wait for it.
-            Ok(()) => drop(kept.send(())),
-            Err(error) => {
-                tracing::error!(%error, "a step of the conversation could not be kept, on the bus or on disk");
+        let keep = async {
+            match turn_log.append(&context, &entry).await {
+                // Nobody need wait for it.
+                Ok(()) => drop(kept.send(())),
+                Err(error) => {
+                    tracing::error!(%error, "a step of the conversation could not be kept, on the bus or on disk");
+                }
             }
-        }
+        };
+        keep.instrument(span).await;
     }
 }
 

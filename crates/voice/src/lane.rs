@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
 use crate::deadline::at;
 use crate::media::SAMPLE_RATE_HZ;
@@ -133,7 +134,7 @@ pub(crate) fn start(
         reports,
         recorder,
     };
-    tokio::spawn(shell.run(input));
+    tokio::spawn(shell.run(input).in_current_span());
     LaneInput { frames }
 }
 
@@ -451,10 +452,11 @@ impl Shell {
         pause.asked();
         let (generation, model, samples) =
             (pause.generation, model.clone(), self.utterance.newest(end_of_turn::WINDOW));
+        let span = Span::current();
         self.work.spawn_blocking(move || {
             let done = model.probability(&samples);
             if let Err(error) = &done {
-                tracing::warn!(%error, "a silence could not be judged");
+                span.in_scope(|| tracing::warn!(%error, "a silence could not be judged"));
             }
             Done::Judged { generation, done: done.ok() }
         });

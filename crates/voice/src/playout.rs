@@ -11,6 +11,7 @@ use aether_telemetry::metric;
 use aether_turn::Generation;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::media::{FRAME_SAMPLES, MediaEnd};
 
@@ -81,7 +82,7 @@ impl Playout {
         let (queue, items) = mpsc::channel(QUEUE_FRAMES);
         let shared = Arc::new(Shared::default());
         let voice = Voice { media, shared: Arc::clone(&shared), events, gain: 1.0, started: None, fading: None };
-        tokio::spawn(voice.run(items));
+        tokio::spawn(voice.run(items).in_current_span());
         Self { queue, shared }
     }
 

@@ -14,6 +14,7 @@ use aether_turn::trace::Record;
 use tokio::fs::{self, File, OpenOptions};
 use tokio::io::{AsyncWriteExt as _, BufWriter};
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 /// Some seconds of a lively room. A disk that is slower than that ends the trace.
 const QUEUE: usize = 1024;
@@ -38,12 +39,13 @@ impl Recorder {
         let trace = Trace { records, has_ended: Arc::default() };
         let has_ended = Arc::clone(&trace.has_ended);
         let file = folder.join(name);
-        tokio::spawn(async move {
+        let writing = async move {
             if let Err(error) = write(&file, records_in, &has_ended).await {
                 tracing::warn!(%error, file = %file.display(), "the trace of a session can't be kept");
                 has_ended.store(true, Ordering::Release);
             }
-        });
+        };
+        tokio::spawn(writing.in_current_span());
         Self { trace: Some(trace) }
     }
 

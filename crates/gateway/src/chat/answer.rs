@@ -8,6 +8,8 @@ use aether_proto::{
     brain_output, subject,
 };
 
+use tracing::{Instrument as _, Span};
+
 use super::record::Record;
 use super::request::Request;
 use super::turn::Turn;
@@ -45,6 +47,8 @@ pub(super) struct Answer {
     calls: Vec<String>,
     usage: Usage,
     over: bool,
+    /// Of the request: a streamed answer goes on when its handler is done.
+    span: Span,
 }
 
 impl Answer {
@@ -94,11 +98,17 @@ impl Answer {
             calls: Vec::new(),
             usage: Usage::default(),
             over: false,
+            span: Span::current(),
         })
     }
 
     /// The next piece; `None` after the last. Cancel-safe as long as nothing has come yet.
     pub async fn next(&mut self) -> Result<Option<Piece>, Problem> {
+        let span = self.span.clone();
+        self.proceed().instrument(span).await
+    }
+
+    async fn proceed(&mut self) -> Result<Option<Piece>, Problem> {
         if self.over {
             return Ok(None);
         }

@@ -3,11 +3,9 @@
 use std::time::Instant;
 
 use aether_proto::{ErrorCode, TurnId};
-use aether_telemetry::span_from_remote;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
-use tracing::{Instrument as _, info_span};
 
 use super::answer::{Answer, MOST_WORDS};
 use super::request::Request;
@@ -18,6 +16,7 @@ use crate::app::App;
 use crate::fields::{Body, switch};
 use crate::models;
 use crate::problem::Problem;
+use crate::trace::concerns;
 
 /// Asks for a stored conversation (`new`, or the id of one); says in the response which one it was.
 const CONVERSATION: HeaderName = HeaderName::from_static("x-conversation-id");
@@ -39,23 +38,20 @@ pub(crate) async fn completions(
     let turn = turn(&app, &caller, &request, conversation, off_the_record).await?;
 
     let (id, session) = (turn.id, turn.session);
-    let span = info_span!("chat", turn = %id, session = %session, tenant = %caller.tenant);
-    let traceparent = headers.get("traceparent").and_then(|value| value.to_str().ok());
-    let span = span_from_remote(span, traceparent);
+    concerns("turn", id);
+    concerns("session", session);
     let shape = wire::Response {
         id: format!("chatcmpl-{}", id.as_uuid().simple()),
         created: now_unix(),
         model: request.model.clone(),
     };
-    let respond = async {
-        let answer = Answer::ask(&app, turn, &request, conversation.is_some(), arrived).await?;
-        if !request.stream {
-            return whole::respond(answer, shape).await;
-        }
+    let answer = Answer::ask(&app, turn, &request, conversation.is_some(), arrived).await?;
+    let mut response = if request.stream {
         let (patience, keep_alive) = (app.options.first_word, app.options.keep_alive);
-        stream::respond(answer, shape, request.include_usage, patience, keep_alive).await
+        stream::respond(answer, shape, request.include_usage, patience, keep_alive).await?
+    } else {
+        whole::respond(answer, shape).await?
     };
-    let mut response = respond.instrument(span).await?;
     if let Ok(session) = HeaderValue::from_str(&session.to_string()) {
         response.headers_mut().insert(CONVERSATION, session);
     }

@@ -14,6 +14,7 @@ use crate::chat::unix_us;
 use crate::fields::{Body, Segment};
 use crate::problem::Problem;
 use crate::sessions::{limit_of, rfc3339};
+use crate::trace::concerns;
 
 /// A week.
 const LONGEST_SNOOZE: u64 = 7 * 24 * 60;
@@ -56,6 +57,7 @@ pub(crate) async fn act(
     let person = person(&caller, &query)?;
     let unknown = || Problem::not_found(format_args!("there is no notification {id:?}"));
     let notification: NotificationId = id.parse().map_err(|_| unknown())?;
+    concerns("notification", notification);
     let body = body.object()?;
     let wished = match (body.get("seen"), body.get("feedback"), body.get("snooze_minutes")) {
         (Some(seen), None, None) if seen.flag()? => Wish::Seen(id.clone()),

@@ -20,6 +20,7 @@ use aether_turn::floor::Phase;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::lane::{self, Ears, LaneInput};
 use crate::media::{MediaEnd, Participant};
@@ -262,7 +263,7 @@ pub fn start(
         Inputs { commands: commands_in, reports: reports_in, answers: answers_in, playout: playout_in, back: back_in };
     let outputs = shell::Outputs { reports, answers, playout_events, phase, heard, manners, open_turn, back };
     let shell = Shell::new(options, parts, media, outputs);
-    let running = tokio::spawn(shell.run(inputs, shutdown));
+    let running = tokio::spawn(shell.run(inputs, shutdown).in_current_span());
     let handle =
         Handle { commands, phase: phase_out, heard: heard_out, manners: manners_out, open_turn: open_turn_out };
     (handle, running)

@@ -417,7 +417,9 @@ impl Shell {
                     CancelReason::TimedOut => {
                         let shown = self.turn.as_ref().is_some_and(|turn| !turn.answer.is_empty());
                         let code = if shown { ErrorCode::TtsUnavailable } else { ErrorCode::DeadlineExceeded };
-                        ("error", Some(code.error("no answer was heard in time")))
+                        let error = code.error("no answer was heard in time");
+                        self.note_failure(&error);
+                        ("error", Some(error))
                     }
                 };
                 self.close(reason).await;
@@ -430,6 +432,9 @@ impl Shell {
             floor::Effect::Fail { generation } => {
                 self.playout.stop(generation);
                 let error = self.turn.as_mut().and_then(|turn| turn.failure.take());
+                if let Some(error) = &error {
+                    self.note_failure(error);
+                }
                 self.close("error").await;
                 error
             }

@@ -130,6 +130,8 @@ impl Shell {
             room = %self.options.room,
             session = self.options.context.session.map(tracing::field::display),
             tenant = %self.options.context.tenant,
+            otel.status_code = tracing::field::Empty,
+            error.r#type = tracing::field::Empty,
         );
         if let Some(thrown_away) = self.thrown_away.take() {
             thrown_away.link_from(&span);
@@ -203,7 +205,8 @@ impl Shell {
             response.record(&turn.span);
         }
         if let Some(metrics) = turn.metrics(trace_id) {
-            record(&metrics);
+            // In the turn's trace, to which the buckets then lead.
+            turn.span.in_scope(|| record(&metrics));
             show(client_event::Event::TurnMetrics(metrics));
         }
         if turn.committed || !turn.answer.is_empty() {
@@ -213,12 +216,21 @@ impl Shell {
         self.concern(None);
     }
 
+    /// The turn that is alive is about to end by this.
+    pub(super) fn note_failure(&self, error: &aether_proto::Error) {
+        let span = self.turn.as_ref().map_or_else(Span::none, |turn| turn.span.clone());
+        span.record("otel.status_code", "ERROR");
+        span.record("error.type", error.code.as_str());
+        span.in_scope(|| {
+            tracing::warn!(code = %error.code, "a turn failed");
+            // A server's own words may quote what it was asked.
+            tracing::debug!(message = %error.message, "why the turn failed");
+        });
+    }
+
     /// Tells the person what went wrong, on every way there is.
     pub(super) async fn apologise(&mut self, error: aether_proto::Error) {
         let (code, sentence) = (error.error_code(), error.error_code().spoken());
-        tracing::warn!(code = %error.code, room = %self.options.room, "a turn failed");
-        // A server's own words may quote what it was asked.
-        tracing::debug!(message = %error.message, "why the turn failed");
         let context = self.options.context.clone();
         self.journal.event(&context, "", &Span::none(), client_event::Event::Error(error));
         if let Some(ability) = Ability::lost_by(code) {
