@@ -6,15 +6,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::exposition::Exposition;
 use crate::health::Health;
-use crate::init::render_metrics;
+use crate::init::exposition;
 
 /// How long requests that are being answered may take after the wish to stop.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -57,8 +58,15 @@ async fn ready(State(health): State<Health>) -> impl IntoResponse {
     }
 }
 
-async fn metrics() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render_metrics())
+/// In the form that who asks can read; with exemplars, where it has room for them.
+async fn metrics(headers: HeaderMap) -> impl IntoResponse {
+    let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let (content_type, text): (_, fn(&Exposition) -> String) = if accepted.contains("application/openmetrics-text") {
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", Exposition::open_metrics)
+    } else {
+        ("text/plain; version=0.0.4; charset=utf-8", Exposition::text)
+    };
+    ([(header::CONTENT_TYPE, content_type)], exposition().map(text).unwrap_or_default())
 }
 
 /// A bound port. Bind early, so that a taken port is said before models are loaded.

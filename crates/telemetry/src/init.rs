@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use aether_settings::TelemetrySettings;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
@@ -19,6 +19,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
+use crate::exemplar::{Exemplars, Recorder};
+use crate::exposition::Exposition;
 use crate::log_layer::LogLayer;
 use crate::metric;
 
@@ -28,7 +30,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// The longest wait for the last spans to leave at the end.
 const FLUSH: Duration = Duration::from_secs(2);
 
-static PROMETHEUS: OnceLock<PrometheusHandle> = OnceLock::new();
+static EXPOSITION: OnceLock<Exposition> = OnceLock::new();
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
 /// Why a process can't show itself.
@@ -71,9 +73,13 @@ pub fn init(settings: &TelemetrySettings, service: &str, version: &str) -> Resul
     let subscriber = subscriber(settings, service, &provider, std::io::stderr)?;
     subscriber.try_init().map_err(|_| InitError::AlreadySetUp)?;
     let _ = TRACER.set(provider.tracer(TRACER_NAME));
-    let handle = metric::with_buckets(PrometheusBuilder::new())?.install_recorder()?;
+    let recorder = metric::with_buckets(PrometheusBuilder::new())?.build_recorder();
+    let (recorded, exemplars) = (recorder.handle(), Exemplars::default());
+    metrics::set_global_recorder(Recorder::new(recorder, exemplars.clone())).map_err(|_| InitError::AlreadySetUp)?;
     metric::describe();
-    let _ = PROMETHEUS.set(handle.clone());
+    metric::begin(service);
+    let handle = recorded.clone();
+    let _ = EXPOSITION.set(Exposition { recorded, exemplars });
     let stopping = Arc::new(AtomicBool::new(false));
     let upkeep = std::thread::Builder::new().name("metrics-upkeep".to_owned()).spawn({
         let stopping = stopping.clone();
@@ -92,9 +98,9 @@ pub(crate) fn tracer() -> Option<&'static SdkTracer> {
     TRACER.get()
 }
 
-/// What `/metrics` shows. Empty where [`init`] was not called.
-pub(crate) fn render_metrics() -> String {
-    PROMETHEUS.get().map(PrometheusHandle::render).unwrap_or_default()
+/// What `/metrics` shows. `None` where [`init`] was not called.
+pub(crate) fn exposition() -> Option<&'static Exposition> {
+    EXPOSITION.get()
 }
 
 /// Traces are made even when nobody collects them, so that log lines of one turn can be found by its trace id.

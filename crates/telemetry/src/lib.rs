@@ -12,6 +12,8 @@
 //! Every service has one shape: `Options` → `Service::new(options, parts)` → `service.run(shutdown)`. [`shutdown_signal`]
 //! ends it. This crate never decides what a service does when a part is away; it only shows it.
 
+mod exemplar;
+mod exposition;
 mod fatal;
 mod health;
 mod http;
@@ -19,6 +21,7 @@ mod init;
 mod log_layer;
 mod log_line;
 pub mod metric;
+mod process;
 mod shutdown;
 mod stage;
 mod trace_context;

@@ -6,7 +6,7 @@
 //! `aether.memory.*` or `part.*`. Durations are seconds. Labels are few and closed: never an id, a name that a person chose
 //! or a word that was said.
 
-use metrics::Unit;
+use metrics::{Label, Unit};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 
 /// Duration of one model operation. Labels `gen_ai_operation_name` (`chat`, `speech`), `gen_ai_request_model`,
@@ -78,6 +78,11 @@ pub const NOTIFICATION_DECISION: &str = "aether_notification_decision_seconds";
 /// `failed`).
 pub const NOTIFICATION_DELIVERIES: &str = "aether_notification_deliveries_total";
 
+/// Memory that the process has in the machine.
+pub const PROCESS_MEMORY: &str = "process_resident_memory_bytes";
+/// Time that processors spent on the process.
+pub const PROCESS_CPU: &str = "process_cpu_seconds_total";
+
 /// Whether a part is up (1) or not (0). Label `part`.
 pub const PART_UP: &str = "part_up";
 
@@ -99,7 +104,7 @@ const HISTOGRAMS: [(&str, Unit, &str); 15] = [
     (BUS_HANDLED_DURATION, Unit::Seconds, "one request or call, from its arrival to its end"),
 ];
 
-const COUNTERS: [(&str, &str); 11] = [
+const COUNTERS: [(&str, &str); 12] = [
     (TURNS, "turns that ended, by how"),
     (INTERRUPTIONS, "answers that a person stopped by speaking"),
     (IGNORED, "stretches of sound that were not answered, by reason"),
@@ -111,15 +116,50 @@ const COUNTERS: [(&str, &str); 11] = [
     (NOTIFICATIONS, "events that became notifications, by state"),
     (NOTIFICATION_DELIVERIES, "attempts to tell somebody, by channel and outcome"),
     (BUS_HANDLED, "requests and calls that a worker took, by outcome"),
+    (PROCESS_CPU, "time that processors spent on this process"),
 ];
 
-const GAUGES: [(&str, &str); 6] = [
+const GAUGES: [(&str, &str); 7] = [
     (SESSIONS, "rooms that this process holds"),
     (SYNTHESES, "syntheses in progress"),
     (JOBS, "jobs that have not ended, by pool and state"),
     (JOBS_OLDEST, "how long the oldest waiting job has been due"),
     (JOBS_RUNNING, "jobs that this process works on"),
+    (PROCESS_MEMORY, "memory that this process has in the machine"),
     (PART_UP, "whether a part is up"),
+];
+
+/// Labels, each with all its values.
+type Values = &'static [(&'static str, &'static [&'static str])];
+
+/// What each service shows from its start, with every value of the labels. What is known only elsewhere, such as the kinds of
+/// jobs, begins there.
+const FROM_ZERO: [(&str, &str, Values); 21] = [
+    ("agent", TURNS, &[("end", &["completed", "interrupted", "withdrawn", "error"])]),
+    ("agent", TURN_ENDPOINT, &[]),
+    ("agent", TURN_STT, &[]),
+    ("agent", TURN_LLM_FIRST_TOKEN, &[]),
+    ("agent", TURN_TTS_FIRST_AUDIO, &[]),
+    ("agent", TURN_TOTAL, &[]),
+    ("agent", TURN_OVERHEAD, &[]),
+    ("agent", SESSIONS, &[]),
+    ("agent", INTERRUPTIONS, &[]),
+    ("agent", IGNORED, &[("reason", &["no_speech", "backchannel"])]),
+    ("agent", PLAYOUT_STALE, &[]),
+    ("agent", STT_DECODE, &[]),
+    ("agent", LANE_DROPPED, &[]),
+    ("agent", EVENTS_DROPPED, &[]),
+    ("brain", STALE, &[("what", &["brain_update", "brain_commit", "brain_call"])]),
+    ("brain", MEMORY_RECALL, &[("stage", &["embed", "search"])]),
+    ("tts", SYNTHESES, &[]),
+    ("tts", SYNTHESISED, &[]),
+    ("notifier", NOTIFICATIONS, &[("state", &["undecided", "waiting", "digest", "never", "delivering"])]),
+    ("notifier", NOTIFICATION_DECISION, &[("by", &["rule", "model", "default"])]),
+    (
+        "notifier",
+        NOTIFICATION_DELIVERIES,
+        &[("channel", &["push", "email", "webhook"]), ("outcome", &["delivered", "failed"])],
+    ),
 ];
 
 /// From what only a machine notices (1 ms) to what nobody waits for (a minute). What is to be within a limit has a bound at
@@ -132,6 +172,41 @@ const TOKENS: [f64; 10] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0,
 
 pub(crate) fn with_buckets(builder: PrometheusBuilder) -> Result<PrometheusBuilder, BuildError> {
     builder.set_buckets(&SECONDS)?.set_buckets_for_metric(Matcher::Full(TOKEN_USAGE.to_owned()), &TOKENS)
+}
+
+/// The bounds of a histogram's buckets, without the last, which has none.
+pub(crate) fn buckets(name: &str) -> &'static [f64] {
+    if name == TOKEN_USAGE { &TOKENS } else { &SECONDS }
+}
+
+/// What a service shows before anything has happened.
+pub(crate) fn begin(service: &str) {
+    for (_, name, labels) in FROM_ZERO.iter().filter(|(of, ..)| *of == service) {
+        from_zero(name, labels);
+    }
+}
+
+/// Shows a metric with each of these values of its labels, though nothing has happened yet: of a series that begins with its
+/// first event, Prometheus sees no increase.
+pub fn from_zero(name: &'static str, labels: &[(&'static str, &[&str])]) {
+    let mut all = vec![Vec::new()];
+    for (label, values) in labels {
+        let with = |labels: &Vec<Label>, value: &str| {
+            let mut labels = labels.clone();
+            labels.push(Label::new(*label, value.to_owned()));
+            labels
+        };
+        all = all.iter().flat_map(|labels| values.iter().map(move |value| with(labels, value))).collect();
+    }
+    for labels in all {
+        if HISTOGRAMS.iter().any(|(histogram, ..)| *histogram == name) {
+            let _ = metrics::histogram!(name, labels);
+        } else if GAUGES.iter().any(|(gauge, _)| *gauge == name) {
+            metrics::gauge!(name, labels).increment(0);
+        } else {
+            metrics::counter!(name, labels).increment(0);
+        }
+    }
 }
 
 pub(crate) fn describe() {

@@ -52,6 +52,12 @@ pub fn current_trace_id() -> Option<String> {
     trace_id(&Span::current().context())
 }
 
+/// The same, where that trace is kept.
+pub(crate) fn current_sampled_trace_id() -> Option<String> {
+    let context = Span::current().context();
+    trace_id(&context).filter(|_| context.span().span_context().is_sampled())
+}
+
 pub(crate) fn trace_id(context: &Context) -> Option<String> {
     let span = context.span();
     let span = span.span_context();

@@ -26,6 +26,7 @@ interface Test {
 /** What Prometheus itself adds to each series: the job and the process, and what deploy/prometheus/prometheus.yml says. */
 const OF_EVERY_TARGET = ["job", "instance", "service"];
 const COUNTING = ["rate", "increase"];
+const METRICS = "crates/telemetry/src/metric.rs";
 
 interface Shown {
   type: string;
@@ -44,18 +45,21 @@ export function faultsOf(repository: Repository): string[] {
   };
   const read = (path: string): string => repository.read(path);
 
-  const series = seriesOf(read("crates/telemetry/src/metric.rs"));
+  const series = seriesOf(read(METRICS));
   const { groups } = parseYaml(read("deploy/prometheus/alerts.yml")) as { groups: { rules: Rule[] }[] };
   const rules = groups.flatMap((group) => group.rules);
   const recorded = new Map<string, Set<string>>();
   const words = literals();
   const used = new Set<string>();
 
-  /** Every text in the services' source, and every label of a rule: a value that a query asks for is one of them, or misspelt. */
+  /**
+   * Every text in the services' source, and every label of a rule: a value that a query asks for is one of them, or misspelt. Where
+   * metrics are declared they are only repeated.
+   */
   function literals(): Set<string> {
     const found = new Set<string>(["aether"]);
     for (const path of repository.list("crates")) {
-      if (!/^crates\/[^/]+\/src\/.*\.rs$/.test(path)) continue;
+      if (!/^crates\/[^/]+\/src\/.*\.rs$/.test(path) || path === METRICS) continue;
       for (const [, text = ""] of read(path).matchAll(/"([^"\\\n]*)"/g)) found.add(text);
     }
     for (const rule of rules) for (const value of Object.values(rule.labels ?? {})) found.add(value);
@@ -98,6 +102,14 @@ export function faultsOf(repository: Repository): string[] {
     }
     for (const label of query.grouping) if (!available.has(label)) fault(place, `nothing here has the label ${label}`);
     return query.grouping.length > 0 ? new Set(query.grouping) : available;
+  }
+
+  /** A value that is shown from the start, and that nothing else ever uses, would stay at zero. */
+  function checkFromZero(): void {
+    const [, rows = ""] = /const FROM_ZERO: [^=]*= \[\n([\s\S]*?)\n\];/.exec(read(METRICS)) ?? [];
+    const texts = [...rows.matchAll(/"([^"]*)"/g)].map(([, text = ""]) => text);
+    if (texts.length === 0) fault("metric.rs", "there is no FROM_ZERO");
+    for (const text of texts) if (!words.has(text)) fault("metric.rs, FROM_ZERO", `there is no "${text}" elsewhere`);
   }
 
   /** A counter says something only as a rate, a gauge only as it is, a percentile only of buckets. */
@@ -251,6 +263,7 @@ export function faultsOf(repository: Repository): string[] {
     }
   }
 
+  checkFromZero();
   checkRules();
   checkRunbooks();
   checkTests();

@@ -92,6 +92,7 @@ const EDITS: [path: string, from: string, to: string][] = [
   ["crates/telemetry/src/metric.rs", "Labels `subject`, `outcome`", "Labels `subject`"],
   ["crates/telemetry/src/metric.rs", " 0.4,", ""],
   ["crates/telemetry/src/metric.rs", "(SESSIONS,", "(SESSIONS_,"],
+  ["crates/telemetry/src/metric.rs", '"withdrawn", "error"]', '"withdrawn", "errors"]'],
   ["crates/gateway/src/latency.rs", "Some(800)", "Some(700)"],
   ["crates/settings/src/blocks/http.rs", "127.0.0.1:7902", "127.0.0.1:7912"],
   ["deploy/prometheus/alerts.yml", "voice_stt_decode_seconds_count", "voice_stt_decodes_seconds_count"],

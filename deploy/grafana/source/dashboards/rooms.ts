@@ -1,5 +1,5 @@
 import { figure, lines, type Page, timeline } from "../panels.js";
-import { count } from "../queries.js";
+import { count, rate } from "../queries.js";
 
 export const rooms: Page = {
   uid: "rooms",
@@ -38,6 +38,24 @@ export const rooms: Page = {
           limit: 1,
           isFloor: true,
           queries: { "{{service}}: {{part}}": "min by (service, part) (part_up)" },
+        }),
+        lines({
+          title: "Memory of each process",
+          description:
+            "What it has in the machine. Models take most of it, and what an agent takes grows with its rooms. Grown for days without more " +
+            "rooms: a leak; restart that process.",
+          unit: "bytes",
+          width: 12,
+          queries: { "{{service}} {{instance}}": 'sum by (service, instance) (process_resident_memory_bytes{job="aether"})' },
+        }),
+        lines({
+          title: "Processors of each process",
+          description:
+            "How many it keeps busy, of those that the machine has. All together near that number: everything gets slow, Whisper first. Much " +
+            "while nobody speaks: something spins.",
+          unit: "short",
+          width: 12,
+          queries: { "{{service}} {{instance}}": rate("process_cpu_seconds_total", { of: '{job="aether"}', by: ["service", "instance"] }) },
         }),
       ],
     },
