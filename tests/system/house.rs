@@ -11,7 +11,7 @@ use aether_identity::{Keyring, PageClaims, Scopes};
 use aether_livekit::{ApiKey, RoomAdmin, room_name, token};
 use aether_proto::{AgentId, PersonId, RoomName, TenantId};
 use aether_speech::stt::{Options, Priority, Request, Transcriber};
-use aether_store::{Rooms, Store};
+use aether_store::{Login, Rooms, Store};
 use aether_supervisor::part;
 use aether_testkit::{self as testkit, LiveKit, Llm, Server, eventually};
 use serde_json::{Value, json};
@@ -65,11 +65,7 @@ impl House {
             testkit::livekit_with_webhook(&webhook),
             testkit::llm_with(MODEL)
         );
-        Store::migrate(&postgres.url, SERVICE_PASSWORD).await.unwrap();
-        let service_url = {
-            let (_, place) = postgres.url.rsplit_once('@').unwrap();
-            format!("postgres://aether_service:{SERVICE_PASSWORD}@{place}")
-        };
+        Store::migrate(&postgres.url, |_| SERVICE_PASSWORD.to_owned()).await.unwrap();
         let environment = BTreeMap::from([
             ("AETHER_TENANT", TENANT.to_owned()),
             ("AETHER_AGENT", AGENT.to_owned()),
@@ -80,7 +76,6 @@ impl House {
             ("AETHER_NOTIFIER_SECRET", NOTIFIER_SECRET.to_owned()),
             ("NATS_URL", nats.url.clone()),
             ("REDIS_URL", redis.url.clone()),
-            ("POSTGRES_URL", service_url),
             ("LIVEKIT_URL", livekit.url.clone()),
             ("LIVEKIT_API_KEY", livekit.api_key.clone()),
             ("LIVEKIT_API_SECRET", livekit.api_secret.clone()),
@@ -90,12 +85,12 @@ impl House {
             ("LLM_CONTEXT_TOKENS", LLM_CONTEXT_TOKENS.to_owned()),
         ]);
         let (brain, tts, agent, scheduler, notifier, gateway) = tokio::join!(
-            service("brain", None, &environment),
-            service("tts", None, &environment),
-            service("agent", None, &environment),
-            service("scheduler", None, &environment),
-            service("notifier", None, &environment),
-            service("gateway", Some(gateway_port), &environment)
+            service("brain", None, &environment, &postgres.url),
+            service("tts", None, &environment, &postgres.url),
+            service("agent", None, &environment, &postgres.url),
+            service("scheduler", None, &environment, &postgres.url),
+            service("notifier", None, &environment, &postgres.url),
+            service("gateway", Some(gateway_port), &environment, &postgres.url)
         );
         let house = Self {
             nats,
@@ -127,7 +122,7 @@ impl House {
     pub async fn another_agent(&self, tenant: &str) -> Server {
         let mut environment = self.environment.clone();
         environment.insert("AETHER_TENANT", tenant.to_owned());
-        let agent = service("agent", None, &environment).await;
+        let agent = service("agent", None, &environment, &self.postgres.url).await;
         ready(&agent).await;
         agent
     }
@@ -248,11 +243,20 @@ pub fn text(object: &Value, field: &str) -> String {
     text.unwrap().to_owned()
 }
 
-async fn service(name: &'static str, port: Option<u16>, environment: &BTreeMap<&'static str, String>) -> Server {
+async fn service(
+    name: &'static str,
+    port: Option<u16>,
+    environment: &BTreeMap<&'static str, String>,
+    postgres: &str,
+) -> Server {
+    let login = Login::ALL.into_iter().find(|login| login.service() == name);
     testkit::service(|folder| {
         let port = port.map_or_else(testkit::free_port, Ok).unwrap();
         let mut environment: BTreeMap<String, String> =
             environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        if let Some(login) = login {
+            environment.insert("POSTGRES_URL".to_owned(), login.url(postgres, SERVICE_PASSWORD).unwrap());
+        }
         environment.insert(format!("AETHER_{}_BIND", name.to_uppercase()), format!("127.0.0.1:{port}"));
         let environment = environment.into_iter().collect();
         let log = folder.join(format!("{name}.log"));

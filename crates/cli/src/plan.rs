@@ -2,6 +2,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use aether_models::ModelStore;
 use aether_settings::{Row, Source};
+use aether_store::Login;
 use aether_supervisor::{Component, Error as PartError, Layout, Port, Probe, Secrets, part};
 
 /// Ports of the parts that `aether up` starts; the settings' defaults name the same.
@@ -48,8 +49,12 @@ pub fn is_service(name: &str) -> bool {
 pub struct Plan {
     pub start: Vec<Component>,
     pub used: Vec<Used>,
-    /// For the services; holds secrets.
+    /// For all services.
     pub environment: BTreeMap<String, String>,
+    /// For one service each: what it alone may know, and how it proves who it is.
+    own: BTreeMap<&'static str, BTreeMap<String, String>>,
+    /// For the owner's own commands only.
+    owner: BTreeMap<String, String>,
     /// Things a person should know.
     pub notes: Vec<String>,
 }
@@ -74,7 +79,14 @@ impl Plan {
         exposed: impl Fn(&str) -> Option<String>,
         secrets: &Secrets,
     ) -> Result<Self, PartError> {
-        let mut plan = Self { start: Vec::new(), used: Vec::new(), environment: BTreeMap::new(), notes: Vec::new() };
+        let mut plan = Self {
+            start: Vec::new(),
+            used: Vec::new(),
+            environment: BTreeMap::new(),
+            own: BTreeMap::new(),
+            owner: BTreeMap::new(),
+            notes: Vec::new(),
+        };
         plan.tell("AETHER_HOME", layout.home().display().to_string());
         if let Ok(espeak) = layout.program("espeak-ng", "set AETHER_ESPEAK to its path") {
             plan.tell("AETHER_ESPEAK", espeak.display().to_string());
@@ -82,8 +94,12 @@ impl Plan {
 
         let gateway_port = plan.gateway(rows, secrets);
 
-        if let Some(row) = written(rows, "postgres.url") {
+        let owner = written(rows, "postgres.owner_url");
+        if let Some(row) = written(rows, "postgres.url").or(owner) {
             plan.uses("postgres", row, &exposed, Probe::Postgres);
+            if owner.is_some() {
+                plan.log_in_to_postgres(&exposed(row.name).unwrap_or_default(), secrets);
+            }
         } else {
             let postgres = part::Postgres {
                 port: POSTGRES,
@@ -93,9 +109,8 @@ impl Plan {
                 log: layout.log("postgres"),
             };
             let component = postgres.component(layout)?;
-            let password = &secrets.postgres_service_password;
-            plan.tell("POSTGRES_URL", format!("postgres://aether_service:{password}@127.0.0.1:{POSTGRES}/aether"));
-            plan.tell("POSTGRES_OWNER_URL", component.url.clone());
+            plan.log_in_to_postgres(&component.url, secrets);
+            plan.tell_owner("POSTGRES_OWNER_URL", component.url.clone());
             plan.start.push(component);
         }
 
@@ -146,6 +161,20 @@ impl Plan {
         Ok(plan)
     }
 
+    /// All that this service is told; holds secrets.
+    pub fn environment_of(&self, service: &str) -> BTreeMap<String, String> {
+        let mut environment = self.environment.clone();
+        environment.extend(self.own.get(service).cloned().unwrap_or_default());
+        environment
+    }
+
+    /// All that the owner's commands are told; holds secrets.
+    pub fn environment_of_owner(&self) -> BTreeMap<String, String> {
+        let mut environment = self.environment.clone();
+        environment.extend(self.owner.clone());
+        environment
+    }
+
     /// What the other commands need to find the gateway and to be let in; returns its port.
     fn gateway(&mut self, rows: &[Row], secrets: &Secrets) -> u16 {
         let bind = value(rows, "gateway.bind").unwrap_or_default();
@@ -163,6 +192,17 @@ impl Plan {
         };
         self.tell("AETHER_PUBLIC_URL", public);
         port
+    }
+
+    /// Each service as itself; the owner's commands, such as `aether doctor`, look as the gateway does.
+    fn log_in_to_postgres(&mut self, database: &str, secrets: &Secrets) {
+        for login in Login::ALL {
+            let url = login.url(database, secrets.of_service(login.service())).unwrap_or_default();
+            if login == Login::Gateway {
+                self.tell_owner("POSTGRES_URL", url.clone());
+            }
+            self.tell_service(login.service(), "POSTGRES_URL", url);
+        }
     }
 
     fn start_llm(&mut self, layout: &Layout, rows: &[Row]) -> Result<(), PartError> {
@@ -202,6 +242,14 @@ impl Plan {
 
     fn tell(&mut self, name: &str, value: String) {
         self.environment.insert(name.to_owned(), value);
+    }
+
+    fn tell_owner(&mut self, name: &str, value: String) {
+        self.owner.insert(name.to_owned(), value);
+    }
+
+    fn tell_service(&mut self, service: &'static str, name: &str, value: String) {
+        self.own.entry(service).or_default().insert(name.to_owned(), value);
     }
 }
 
@@ -243,7 +291,8 @@ mod tests {
         let variable =
             |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         let (rows, _) = describe(Loader::new(variable, toml));
-        Plan::make(&layout, &rows, |_| None, &Secrets::random()).unwrap()
+        let exposed = |key: &str| rows.iter().find(|row| row.name == key).and_then(|row| variable(row.env));
+        Plan::make(&layout, &rows, exposed, &Secrets::random()).unwrap()
     }
 
     fn started(plan: &Plan) -> Vec<&str> {
@@ -264,10 +313,14 @@ mod tests {
             "LLM_ENDPOINT",
             "AETHER_IDENTITY_SECRET",
         ] {
-            assert!(plan.environment.contains_key(name), "{name}");
+            assert!(plan.environment_of_owner().contains_key(name), "{name}");
         }
         assert_eq!(plan.environment["AETHER_PUBLIC_URL"], "http://localhost:8000");
-        assert!(plan.environment["POSTGRES_URL"].starts_with("postgres://aether_service:"));
+        for service in ["gateway", "brain", "scheduler", "notifier"] {
+            let url = &plan.environment_of(service)["POSTGRES_URL"];
+            assert!(url.starts_with(&format!("postgres://aether_{service}:")), "{url}");
+        }
+        assert!(!plan.environment_of("tts").contains_key("POSTGRES_URL"));
     }
 
     #[test]
@@ -280,6 +333,20 @@ mod tests {
         assert!(plan.used.iter().all(|used| !used.url.contains("hunter2")));
         // The services read these themselves.
         assert!(!plan.environment.contains_key("NATS_URL"));
+    }
+
+    #[test]
+    fn in_a_database_of_ones_own_services_are_themselves_where_its_owner_is_known() {
+        let login = ("POSTGRES_URL", "postgres://somebody@db.example/aether");
+        assert!(!plan(&[login], None).environment_of("brain").contains_key("POSTGRES_URL"));
+        let owner = ("POSTGRES_OWNER_URL", "postgres://owner:hunter2@db.example/aether?sslmode=require");
+        for environment in [vec![owner], vec![login, owner]] {
+            let plan = plan(&environment, None);
+            assert!(!started(&plan).contains(&"postgres"));
+            let url = &plan.environment_of("brain")["POSTGRES_URL"];
+            assert!(url.starts_with("postgres://aether_brain:") && url.contains("@db.example/aether"), "{url}");
+            assert!(!url.contains("hunter2"), "{url}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{
 };
 
 use aether_settings::{HttpSettings, LlmSettings, NatsSettings, PostgresSettings, RedisSettings};
-use aether_store::Store;
+use aether_store::{Login, Store};
 use aether_supervisor::{Component, Probe, Secrets, Stack, State, free_port, part};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
@@ -81,14 +81,15 @@ struct Up {
 impl Up {
     async fn work(&mut self, arguments: &Arguments) -> Result<(), Error> {
         let begun = Instant::now();
-        let plan = self.plan().await?;
+        let secrets = Secrets::load_or_create(self.context.layout())?;
+        let plan = self.plan(secrets.clone()).await?;
         for note in &plan.notes {
             self.say.line(note, &json!({ "event": "note", "text": note }));
         }
-        self.context = self.context.with(plan.environment.clone());
-        self.used = plan.used;
+        self.context = self.context.with(plan.environment_of_owner());
+        self.used.clone_from(&plan.used);
         self.check_settings()?;
-        let services = self.services(&plan.environment, arguments.agents)?;
+        let services = self.services(&plan, arguments.agents)?;
 
         for used in &self.used {
             let answers = match timeout(ANSWER_WITHIN, used.probe.check()).await {
@@ -99,10 +100,11 @@ impl Up {
             let text = format!("{:10} {} (set by {}): {answers}", used.name, used.url, used.named_by);
             self.say.line(&text, &json!({ "event": "used", "part": used.name, "url": used.url, "detail": answers }));
         }
+        let owners = plan.environment_of_owner();
         self.start(plan.start).await?;
-        self.migrate().await?;
+        self.migrate(&secrets).await?;
         self.start(services).await?;
-        self.note_down(&plan.environment)?;
+        self.note_down(&owners)?;
         self.await_services().await;
         self.summary(begun.elapsed()).await;
         if arguments.check {
@@ -111,9 +113,8 @@ impl Up {
         self.watch().await
     }
 
-    async fn plan(&self) -> Result<Plan, Error> {
+    async fn plan(&self, secrets: Secrets) -> Result<Plan, Error> {
         let (rows, _) = self.context.describe()?;
-        let secrets = Secrets::load_or_create(self.context.layout())?;
         let context = self.context.clone();
         let making = tokio::task::spawn_blocking(move || {
             Plan::make(context.layout(), &rows, |key| exposed(&context, key), &secrets)
@@ -133,7 +134,7 @@ impl Up {
         if problems.is_empty() { Ok(()) } else { Err(Error::Told) }
     }
 
-    fn services(&self, environment: &BTreeMap<String, String>, agents: u8) -> Result<Vec<Component>, Error> {
+    fn services(&self, plan: &Plan, agents: u8) -> Result<Vec<Component>, Error> {
         let binds = self.context.settings(|loader| {
             let (brain, tts) = (HttpSettings::brain(loader), HttpSettings::tts(loader));
             let (agent, gateway) = (HttpSettings::agent(loader), HttpSettings::gateway(loader));
@@ -152,7 +153,8 @@ impl Up {
             let Some((_, bind)) = binds.iter().find(|(service, _)| *service == name) else {
                 return Err(Error::NoProgram { name: file });
             };
-            services.push(self.service(name, file, *bind, environment)?);
+            let environment = plan.environment_of(name);
+            services.push(self.service(name, file, *bind, &environment)?);
             if name == "agent" {
                 for name in MORE_AGENTS.into_iter().take(usize::from(agents - 1)) {
                     let port = free_port().map_err(Error::io("no port is free for another agent"))?;
@@ -207,11 +209,11 @@ impl Up {
 
     /// Brings the schema up to date when the owner's URL is known: always for our own Postgres, otherwise when
     /// POSTGRES_OWNER_URL is set.
-    async fn migrate(&self) -> Result<(), Error> {
+    async fn migrate(&self, secrets: &Secrets) -> Result<(), Error> {
         let postgres = self.context.settings(PostgresSettings::read)?;
         let Some(owner) = &postgres.owner_url else { return Ok(()) };
-        let password = url::Url::parse(postgres.url.expose()).ok().and_then(|url| url.password().map(str::to_owned));
-        Ok(Store::migrate(owner.expose(), password.as_deref().unwrap_or_default()).await?)
+        let password = |login: Login| secrets.of_service(login.service()).to_owned();
+        Ok(Store::migrate(owner.expose(), password).await?)
     }
 
     /// A service that waits for something is up but not ready: it is told, not waited for for ever.
@@ -326,6 +328,7 @@ fn exposed(context: &Context, key: &str) -> Option<String> {
         "nats.url" => context.settings(NatsSettings::read).ok()?.url,
         "redis.url" => context.settings(RedisSettings::read).ok()?.url,
         "postgres.url" => context.settings(PostgresSettings::read).ok()?.url,
+        "postgres.owner_url" => context.settings(PostgresSettings::read).ok()?.owner_url?,
         "llm.endpoint" => context.settings(LlmSettings::read).ok()?.endpoint,
         _ => return None,
     };

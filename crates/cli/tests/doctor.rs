@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use aether_store::Store;
+use aether_store::{Login, Store};
 use aether_testkit as testkit;
 use serde_json::Value;
 
@@ -149,8 +149,8 @@ fn a_damaged_model_is_found_by_its_hash() {
 async fn real_servers_are_well_and_packets_reach_livekit() {
     let (nats, redis, postgres, livekit) =
         tokio::join!(testkit::nats(), testkit::redis(), testkit::postgres(), testkit::livekit());
-    Store::migrate(&postgres.url, SERVICE_PASSWORD).await.unwrap();
-    let service = postgres.url.replacen("aether:only-for-this-test", &format!("aether_service:{SERVICE_PASSWORD}"), 1);
+    Store::migrate(&postgres.url, |_| SERVICE_PASSWORD.to_owned()).await.unwrap();
+    let service = Login::Gateway.url(&postgres.url, SERVICE_PASSWORD).unwrap();
     let llm = testkit::ScriptedLlm::start([testkit::Script::words(["yes"])]).await;
     let home = tempfile::tempdir().unwrap();
     let endpoint = format!("{}/v1", llm.endpoint);
@@ -168,7 +168,7 @@ async fn real_servers_are_well_and_packets_reach_livekit() {
     let (report, _) = tokio::task::block_in_place(|| report(home.path(), &environment));
     for (section, subjects) in [
         ("nats", vec!["version", "JetStream"]),
-        ("postgres", vec!["version", "pgvector", "role", "schema"]),
+        ("postgres", vec!["version", "pgvector", "role", "schema", "logins"]),
         ("redis", vec!["version", "eviction", "persistence"]),
         ("livekit", vec!["API key", "version", "a room"]),
         ("network", vec!["ICE"]),

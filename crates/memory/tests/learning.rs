@@ -7,7 +7,7 @@ use std::time::Duration;
 use aether_memory::{Dropped, Embedder, EmbedderOptions, Fact, Learned, Memory, Options, Question, Statement};
 use aether_proto::turn_log_entry::Step;
 use aether_proto::{AgentId, PersonId, SessionId, TenantId, TurnId, TurnLogEntry, UserCommitted};
-use aether_store::Store;
+use aether_store::{Login, Store};
 use aether_testkit as testkit;
 
 struct Ada {
@@ -22,10 +22,9 @@ struct Ada {
 impl Ada {
     async fn new() -> Self {
         let server = testkit::postgres().await;
-        Store::migrate(&server.url, "secret").await.unwrap();
-        let host = server.url.rsplit_once('@').unwrap().1;
-        let store =
-            Store::connect(&aether_store::Options::new(format!("postgres://aether_service:secret@{host}"))).unwrap();
+        Store::migrate(&server.url, |_| "secret".to_owned()).await.unwrap();
+        let url = Login::Brain.url(&server.url, "secret").unwrap();
+        let store = Store::connect(&aether_store::Options::new(url)).unwrap();
         let layout = testkit::layout();
         aether_onnx::init(&layout.library("libonnxruntime.so")).unwrap();
         let file = |name| layout.model("all-MiniLM-L6-v2", name);

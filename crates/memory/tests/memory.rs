@@ -9,7 +9,7 @@ use aether_memory::{
 };
 use aether_proto::turn_log_entry::Step;
 use aether_proto::{AgentId, AnswerChunk, Heard, PersonId, SessionId, TenantId, TurnId, TurnLogEntry, UserCommitted};
-use aether_store::{Applied, Store};
+use aether_store::{Applied, Login, Store};
 use aether_testkit as testkit;
 
 fn embedder_options() -> EmbedderOptions {
@@ -25,9 +25,8 @@ fn embedder(options: &EmbedderOptions) -> Embedder {
 
 async fn database() -> (testkit::Postgres, Store) {
     let server = testkit::postgres().await;
-    Store::migrate(&server.url, "secret").await.unwrap();
-    let host = server.url.rsplit_once('@').unwrap().1;
-    let mut options = aether_store::Options::new(format!("postgres://aether_service:secret@{host}"));
+    Store::migrate(&server.url, |_| "secret".to_owned()).await.unwrap();
+    let mut options = aether_store::Options::new(Login::Brain.url(&server.url, "secret").unwrap());
     options.acquire_timeout = Duration::from_secs(10);
     let store = Store::connect(&options).unwrap();
     (server, store)

@@ -12,7 +12,7 @@ pub enum Error {
     #[error("the database has not all tables of this version; run the migrations")]
     NotMigrated(#[source] sqlx::Error),
     /// Such a login would see every tenant's rows.
-    #[error("the login in POSTGRES_URL bypasses row-level security; use the role aether_service")]
+    #[error("the login in POSTGRES_URL bypasses row-level security; use the service's own, such as aether_brain")]
     BypassesRowSecurity,
     #[error("postgres refused a statement")]
     Rejected(#[source] sqlx::Error),

@@ -8,6 +8,7 @@
 //! `person.rs` and `key.rs`. Schema `jobs`: `job.rs` and `schedule.rs`. Schema `notify`: the folder of that name. Three
 //! questions have no tenant: whose key this is ([`Store::find_key`]), whose source of events ([`Store::find_source`]) and what
 //! there is to do ([`Store::waiting_jobs`] and its neighbours); functions of the database answer them and can do nothing else.
+//! Each service has a [`Login`] of its own, which can do what its own statements do and nothing more.
 //! Queries are checked at compile time against `.sqlx`, which `scripts/sqlx-prepare` writes.
 //!
 //! Redis: [`Rooms`] says who holds a room and what happens in it. A room is taken with a [`RoomLease`] under an epoch that
@@ -23,6 +24,7 @@ mod job;
 mod key;
 mod learning;
 mod lease;
+mod login;
 mod memory;
 mod migration;
 mod notify;
@@ -45,6 +47,7 @@ pub use job::{JobChange, JobQuery, JobQueue, JobRow, JobStep, NewJob, Submitted,
 pub use key::{KeyRow, NewKeyRow, StoredKey};
 pub use learning::{FinishedTurn, NewQuotedFact};
 pub use lease::{AcquireError, LeaseError, Renewal, RoomLease};
+pub use login::Login;
 pub use memory::{MemoryMatch, MemorySearch, NewMemory, Unremembered};
 pub use migration::MigrateError;
 pub use notify::{

@@ -9,8 +9,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use crate::{
-    Error, FoundSource, JobQueue, JobRow, MigrateError, ScheduleRow, StoredKey, TenantTransaction, WaitingJob, job,
-    key, migration, notify, schedule,
+    Error, FoundSource, JobQueue, JobRow, Login, MigrateError, ScheduleRow, StoredKey, TenantTransaction, WaitingJob,
+    job, key, migration, notify, schedule,
 };
 
 /// A commit is on disk when it returns, whatever the server's default: the turn log is acknowledged after it.
@@ -19,7 +19,7 @@ pub(crate) const DURABLE: (&str, &str) = ("synchronous_commit", "on");
 /// How to reach Postgres as a service.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Options {
-    /// `postgres://aether_service:PASSWORD@HOST:PORT/DATABASE`
+    /// `postgres://aether_SERVICE:PASSWORD@HOST:PORT/DATABASE`
     pub url: String,
     pub max_connections: u32,
     /// How long a caller waits for a connection, a new one included.
@@ -78,10 +78,10 @@ impl Store {
         Ok(Self { pool })
     }
 
-    /// Brings the database behind `owner_url` to the newest schema and lets the role `aether_service` log in with
-    /// `service_password`. Safe to repeat, and to run from several processes at once.
-    pub async fn migrate(owner_url: &str, service_password: &str) -> Result<(), MigrateError> {
-        migration::migrate(owner_url, service_password).await
+    /// Brings the database behind `owner_url` to the newest schema and lets each service log in with its password. Safe to
+    /// repeat, and to run from several processes at once.
+    pub async fn migrate(owner_url: &str, password: impl Fn(Login) -> String) -> Result<(), MigrateError> {
+        migration::migrate(owner_url, Login::ALL.map(|login| (login, password(login)))).await
     }
 
     /// The only way to rows: a transaction that sees `tenant`'s and no others.
@@ -145,11 +145,16 @@ impl Store {
         if login.bypasses {
             return Err(Error::BypassesRowSecurity);
         }
-        // Nothing comes back, as no tenant is set; without the tables it is an error.
-        sqlx::query!("SELECT FROM agents.memories LIMIT 1").fetch_optional(&mut *connection).await?;
-        sqlx::query!("SELECT FROM identity.api_keys LIMIT 1").fetch_optional(&mut *connection).await?;
-        sqlx::query!("SELECT FROM jobs.schedules LIMIT 1").fetch_optional(&mut *connection).await?;
-        Ok(())
+        // A login sees which tables there are, not what is in those of other services.
+        let schema = sqlx::query!(
+            r#"SELECT FROM pg_catalog.pg_tables
+               WHERE (schemaname, tablename) IN
+                     (('agents', 'learned_turns'), ('identity', 'api_keys'), ('jobs', 'schedules'), ('notify', 'sources'))
+               HAVING count(*) = 4"#
+        )
+        .fetch_optional(&mut *connection)
+        .await?;
+        schema.map(drop).ok_or(Error::NotMigrated(sqlx::Error::RowNotFound))
     }
 
     /// Waits for running transactions and closes every connection.

@@ -5,7 +5,7 @@ mod database;
 use std::time::Duration;
 
 use aether_proto::ErrorCode;
-use aether_store::{Error, MigrateError, NewKeyRow, Options, Store};
+use aether_store::{Error, Login, MigrateError, NewKeyRow, Options, Store};
 use aether_testkit as testkit;
 use database::{database, tenant};
 
@@ -32,14 +32,15 @@ async fn a_store_outlives_its_database() {
 #[tokio::test]
 async fn migrating_may_be_repeated_and_raced() {
     let database = database().await;
-    let migrate = |password: &'static str| Store::migrate(&database.server.url, password);
-    let (first, second) = tokio::join!(migrate("new-password"), migrate("new-password"));
+    let migrate = || Store::migrate(&database.server.url, |login| format!("new password of {}", login.service()));
+    let (first, second) = tokio::join!(migrate(), migrate());
     first.unwrap();
     second.unwrap();
-    let host = database.server.url.rsplit_once('@').unwrap().1;
-    let url = format!("postgres://aether_service:new-password@{host}");
-    Store::connect(&Options::new(url)).unwrap().ready().await.unwrap();
-    let mut old = Options::new(&database.service_url);
+    for login in Login::ALL {
+        let url = login.url(&database.server.url, &format!("new password of {}", login.service())).unwrap();
+        Store::connect(&Options::new(url)).unwrap().ready().await.unwrap();
+    }
+    let mut old = Options::new(Login::Brain.url(&database.server.url, &database::password("brain")).unwrap());
     old.acquire_timeout = Duration::from_millis(300);
     let refused = Store::connect(&old).unwrap().ready().await.unwrap_err();
     assert!(matches!(refused, Error::LoginRefused(_)), "{refused:?}");
@@ -80,8 +81,9 @@ async fn the_owner_need_not_be_a_superuser() {
     let mut superuser = sqlx::PgPool::connect(&in_it).await.unwrap().acquire().await.unwrap();
     sqlx::raw_sql("CREATE EXTENSION vector").execute(&mut *superuser).await.unwrap();
 
-    Store::migrate(&format!("postgres://modest:x@{host}/modest"), "y").await.unwrap();
-    let store = Store::connect(&Options::new(format!("postgres://aether_service:y@{host}/modest"))).unwrap();
+    let url = format!("postgres://modest:x@{host}/modest");
+    Store::migrate(&url, |_| "y".to_owned()).await.unwrap();
+    let store = Store::connect(&Options::new(Login::Gateway.url(&url, "y").unwrap())).unwrap();
     store.ready().await.unwrap();
     let (agent, tenant) = (database::agent(), tenant("acme"));
     let key = NewKeyRow {
@@ -97,8 +99,8 @@ async fn the_owner_need_not_be_a_superuser() {
     transaction.insert_key(&key).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(store.find_key("abc").await.unwrap().unwrap().tenant, tenant);
-    let members =
-        "SELECT EXISTS (SELECT FROM pg_auth_members WHERE roleid = 'aether_key_reader'::regrole AND set_option)";
+    let members = "SELECT EXISTS (SELECT FROM pg_auth_members WHERE roleid = 'aether_key_reader'::regrole \
+                   AND (set_option OR inherit_option))";
     let left: bool = sqlx::query_scalar(members).fetch_one(&mut *superuser).await.unwrap();
     assert!(!left, "the owner doesn't stay a member of the role that reads keys");
 }
@@ -108,7 +110,7 @@ async fn what_is_no_postgres_url_is_refused_without_showing_it() {
     let error = Store::connect(&Options::new("not a url: secret")).unwrap_err();
     assert_eq!(error.to_string(), "not a postgres URL; expected postgres://USER:PASSWORD@HOST:PORT/DATABASE");
     assert!(!format!("{:?}", Options::new("postgres://a:secret@b/c")).contains("secret"));
-    let error = Store::migrate("postgres://owner:secret@127.0.0.1:1/aether", "x").await.unwrap_err();
+    let error = Store::migrate("postgres://owner:secret@127.0.0.1:1/aether", |_| "x".to_owned()).await.unwrap_err();
     assert!(matches!(error, MigrateError::Connect(_)));
     assert!(!format!("{error:?}").contains("secret"), "{error:?}");
 }

@@ -1,4 +1,4 @@
-//! One tenant never sees, changes or makes rows of another, in any table, under the role the services use.
+//! One tenant never sees, changes or makes rows of another, in any table, whatever a login may do there.
 
 #![expect(clippy::unwrap_used, reason = "a test whose database refuses it has failed")]
 
@@ -17,13 +17,13 @@ const REACHABLE: &str = "
            (SELECT array_agg(attname::text ORDER BY attname DESC) FROM pg_attribute
             WHERE attrelid = class.oid AND attname IN ('tenant_id', 'agent_id') AND attnotnull) AS keys,
            schema.nspname AS schema,
-           class.relowner = 'aether_service'::regrole AS owned
+           class.relowner::regrole::text LIKE 'aether\\_%' AS owned
     FROM pg_class class JOIN pg_namespace schema ON schema.oid = class.relnamespace
     WHERE class.relkind IN ('r', 'p', 'v', 'm', 'f')
       AND schema.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
       AND (schema.nspname IN ('agents', 'identity', 'jobs', 'notify')
-           OR (has_schema_privilege('aether_service', schema.oid, 'USAGE')
-               AND has_table_privilege('aether_service', class.oid, 'SELECT, INSERT, UPDATE, DELETE')))
+           OR (has_schema_privilege('everything', schema.oid, 'USAGE')
+               AND has_table_privilege('everything', class.oid, 'SELECT, INSERT, UPDATE, DELETE')))
     ORDER BY name";
 
 /// One row in every table. A new table goes in here, else the test below finds it empty.
@@ -120,7 +120,7 @@ fn new_schedule() -> NewSchedule {
     }
 }
 
-/// A plain connection under the services' role, as a stray statement would have it.
+/// A plain connection, as a stray statement would have it.
 async fn as_tenant(database: &Database, tenant: Option<&str>) -> PgConnection {
     let mut connection = PgConnection::connect(&database.service_url).await.unwrap();
     if let Some(tenant) = tenant {
@@ -159,10 +159,10 @@ async fn every_table_has_forced_row_level_security_and_its_keys() {
         assert_eq!(table.get::<Vec<String>, _>("keys"), needed, "{name} needs these columns, NOT NULL");
         assert!(!table.get::<bool, _>("owned"), "{name}: an owner could switch its policies off");
     }
-    let powers = "SELECT array_agg(rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb) FROM pg_roles \
-                  WHERE rolname IN ('aether_service', 'aether_key_reader', 'aether_source_reader', 'aether_job_clerk')";
+    let powers = "SELECT array_agg(rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication) \
+                  FROM pg_roles WHERE rolname LIKE 'aether\\_%'";
     let powerful: Vec<bool> = sqlx::query_scalar(powers).fetch_one(&mut owner).await.unwrap();
-    assert_eq!(powerful, [false, false, false, false]);
+    assert_eq!(powerful, [false; 8]);
 }
 
 #[tokio::test]
@@ -189,7 +189,7 @@ async fn whoever_looks_up_keys_can_do_nothing_else() {
     fill(&database, &tenant("acme")).await;
     let mut owner = PgConnection::connect(&database.server.url).await.unwrap();
 
-    // Functions that run as somebody else: this one, with a pinned path, for the services alone.
+    // Functions that run as somebody else: these, with a pinned path, each for one service.
     let definers = "SELECT format('%s of %s, %s, %s', proc.proname, proowner::regrole, proconfig, \
                     (SELECT array_agg(grantee::regrole ORDER BY grantee::regrole::text) FROM aclexplode(proacl))) \
                     FROM pg_proc proc JOIN pg_namespace schema ON schema.oid = pronamespace \
@@ -198,10 +198,10 @@ async fn whoever_looks_up_keys_can_do_nothing_else() {
     let definers: Vec<String> = sqlx::query_scalar(definers).fetch_all(&mut owner).await.unwrap();
     let path = "{\"search_path=pg_catalog, pg_temp\"}";
     let of_clerk = ["claim", "due_schedules", "overdue", "queues", "renew", "waiting"]
-        .map(|name| format!("{name} of aether_job_clerk, {path}, {{aether_job_clerk,aether_service}}"));
-    let of_reader = format!("find_key of aether_key_reader, {path}, {{aether_key_reader,aether_service}}");
+        .map(|name| format!("{name} of aether_job_clerk, {path}, {{aether_job_clerk,aether_scheduler}}"));
+    let of_reader = format!("find_key of aether_key_reader, {path}, {{aether_gateway,aether_key_reader}}");
     let of_source_reader =
-        format!("find_source of aether_source_reader, {path}, {{aether_service,aether_source_reader}}");
+        format!("find_source of aether_source_reader, {path}, {{aether_gateway,aether_source_reader}}");
     assert_eq!(definers, of_clerk.into_iter().chain([of_reader, of_source_reader]).collect::<Vec<_>>());
 
     let reader = "SELECT bool_or(rolcanlogin OR EXISTS (SELECT FROM pg_auth_members WHERE roleid = pg_roles.oid OR member = pg_roles.oid)) \
@@ -297,7 +297,7 @@ async fn a_connection_forgets_its_tenant_with_the_transaction() {
 }
 
 #[tokio::test]
-async fn the_services_role_cannot_step_around_the_policies() {
+async fn no_login_can_step_around_the_policies() {
     let database = database().await;
     fill(&database, &tenant("acme")).await;
     let mut service = as_tenant(&database, Some("initech")).await;
@@ -309,7 +309,7 @@ async fn the_services_role_cannot_step_around_the_policies() {
         "SET ROLE aether_key_reader",
         "SET ROLE aether_job_clerk",
         "ALTER TABLE identity.api_keys DISABLE ROW LEVEL SECURITY",
-        "ALTER POLICY key_look_up ON identity.api_keys TO aether_service",
+        "ALTER POLICY key_look_up ON identity.api_keys TO everything",
         "ALTER FUNCTION identity.find_key(text) SET search_path = public",
         "CREATE TABLE identity.loophole (id int)",
         "CREATE TABLE agents.loophole (id int)",

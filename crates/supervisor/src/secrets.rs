@@ -1,9 +1,12 @@
-use std::{fmt, fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{collections::BTreeMap, fmt, fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 
 use rand::{RngExt, distr::Alphanumeric};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Layout};
+
+/// Aether's services, and their owner.
+const USERS: [&str; 7] = ["agent", "brain", "gateway", "notifier", "owner", "scheduler", "tts"];
 
 /// What the parts that `aether up` starts are protected with: made once, kept in `run/secrets.json`, readable by its owner
 /// only.
@@ -13,14 +16,15 @@ pub struct Secrets {
     pub livekit_api_secret: String,
     /// Of the role that owns the tables.
     pub postgres_password: String,
-    /// Of the role the services log in as.
-    pub postgres_service_password: String,
     /// What the gateway's keys and page tokens are made with. Empty only in a file that an earlier version wrote.
     #[serde(default)]
     pub identity_secret: String,
     /// What the notifier's keys are made with. Empty as above.
     #[serde(default)]
     pub notifier_secret: String,
+    /// With which each service logs in to the parts, by its name. Not all of them in a file that an earlier version wrote.
+    #[serde(default)]
+    services: BTreeMap<String, String>,
 }
 
 impl Secrets {
@@ -30,9 +34,9 @@ impl Secrets {
             livekit_api_key: "aether".to_owned(),
             livekit_api_secret: word(43),
             postgres_password: word(32),
-            postgres_service_password: word(32),
             identity_secret: word(43),
             notifier_secret: word(43),
+            services: passwords(BTreeMap::new()),
         }
     }
 
@@ -40,14 +44,13 @@ impl Secrets {
     pub fn load_or_create(layout: &Layout) -> Result<Self, Error> {
         let path = layout.run("secrets.json");
         let secrets = match Self::read(&path)? {
-            Some(secrets) if !secrets.identity_secret.is_empty() && !secrets.notifier_secret.is_empty() => {
-                return Ok(secrets);
-            }
+            Some(secrets) if secrets.is_complete() => return Ok(secrets),
             Some(secrets) => {
                 let or_new = |secret: String| if secret.is_empty() { word(43) } else { secret };
                 let identity_secret = or_new(secrets.identity_secret);
                 let notifier_secret = or_new(secrets.notifier_secret);
-                Self { identity_secret, notifier_secret, ..secrets }
+                let services = passwords(secrets.services);
+                Self { identity_secret, notifier_secret, services, ..secrets }
             }
             None => Self::random(),
         };
@@ -63,16 +66,28 @@ impl Secrets {
     }
 
     /// Each text that must not be shown.
-    pub fn all(self) -> [String; 5] {
+    pub fn all(self) -> Vec<String> {
         let Self {
+            livekit_api_key: _,
             livekit_api_secret,
             postgres_password,
-            postgres_service_password,
             identity_secret,
             notifier_secret,
-            ..
+            services,
         } = self;
-        [livekit_api_secret, postgres_password, postgres_service_password, identity_secret, notifier_secret]
+        let own = [livekit_api_secret, postgres_password, identity_secret, notifier_secret];
+        own.into_iter().chain(services.into_values()).collect()
+    }
+
+    /// With which this service logs in to the parts.
+    pub fn of_service(&self, name: &str) -> &str {
+        self.services.get(name).map_or("", String::as_str)
+    }
+
+    fn is_complete(&self) -> bool {
+        !self.identity_secret.is_empty()
+            && !self.notifier_secret.is_empty()
+            && USERS.iter().all(|name| self.services.contains_key(*name))
     }
 
     fn read(path: &Path) -> Result<Option<Self>, Error> {
@@ -110,6 +125,14 @@ pub fn write_private(path: &Path, text: &str) -> Result<(), Error> {
     write().map_err(Error::file(path))
 }
 
+/// Those that there are, and new ones for the other services.
+fn passwords(mut known: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    for name in USERS {
+        known.entry(name.to_owned()).or_insert_with(|| word(32));
+    }
+    known
+}
+
 fn word(length: usize) -> String {
     rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
 }
@@ -141,10 +164,12 @@ mod tests {
         let old = r#"{"livekit_api_key":"aether","livekit_api_secret":"a","postgres_password":"b","postgres_service_password":"c"}"#;
         write_private(&layout.run("secrets.json"), old).unwrap();
         let first = Secrets::load_or_create(&layout).unwrap();
-        assert_eq!((first.postgres_password.as_str(), first.postgres_service_password.as_str()), ("b", "c"));
+        assert_eq!(first.postgres_password, "b");
+        assert!(USERS.iter().all(|name| first.of_service(name).len() >= 32));
         assert!(first.identity_secret.len() >= 32 && first.notifier_secret.len() >= 32);
         let second = Secrets::load_or_create(&layout).unwrap();
         assert_eq!(second.identity_secret, first.identity_secret);
         assert_eq!(second.notifier_secret, first.notifier_secret);
+        assert_eq!(second.of_service("brain"), first.of_service("brain"));
     }
 }

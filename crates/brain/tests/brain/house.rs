@@ -11,7 +11,7 @@ use aether_proto::{
     Open, RequestId, SessionId, Status, TenantId, ToolCall, ToolResult, TurnId, TurnLogEntry, Update, Usage,
     UserCommitted, brain_input, brain_output, subject,
 };
-use aether_store::Store;
+use aether_store::{Login, Store};
 use aether_telemetry::{Health, HttpServer, State};
 use aether_testkit as testkit;
 use testkit::{Nats, Postgres};
@@ -48,14 +48,12 @@ pub struct Brain {
 impl House {
     pub async fn build() -> Self {
         let (nats, postgres) = tokio::join!(testkit::nats(), testkit::postgres());
-        Store::migrate(&postgres.url, SERVICE_PASSWORD).await.unwrap();
-        let mut store_url = url::Url::parse(&postgres.url).unwrap();
-        store_url.set_username("aether_service").unwrap();
-        store_url.set_password(Some(SERVICE_PASSWORD)).unwrap();
+        Store::migrate(&postgres.url, |_| SERVICE_PASSWORD.to_owned()).await.unwrap();
+        let store_url = Login::Brain.url(&postgres.url, SERVICE_PASSWORD).unwrap();
         let bus = Bus::connect(aether_bus::Options::new(&nats.url, "somebody")).await.unwrap();
         bus.ready(Duration::from_secs(10)).await.unwrap();
         let context = Context::new(TenantId::new("acme").unwrap(), AgentId::new("aether").unwrap());
-        Self { nats, postgres, store_url: store_url.into(), bus, context, spool: tempfile::tempdir().unwrap() }
+        Self { nats, postgres, store_url, bus, context, spool: tempfile::tempdir().unwrap() }
     }
 
     pub async fn brain(&self, llm_endpoint: &str, model: &str) -> Brain {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use aether_bus::{Bus, Context as BusContext};
 use aether_proto::{AgentId, KernelReply, KernelRequest, TenantId, subject};
-use aether_store::Store;
+use aether_store::{Login, Store};
 use aether_supervisor::{Layout, Stack};
 use futures::{StreamExt as _, stream};
 use reqwest::Client;
@@ -142,7 +142,7 @@ impl Desk {
     async fn open(stand: &Stand) -> Result<Self, Error> {
         let wrong = |error: &dyn std::fmt::Display| Error::Input(error.to_string());
         let bus = Bus::connect(aether_bus::Options::new(&stand.nats, "bench")).await.map_err(|error| wrong(&error))?;
-        let store = Store::connect(&aether_store::Options::new(&stand.postgres)).map_err(|error| wrong(&error))?;
+        let store = stand.store(Login::Scheduler)?;
         let tenant = TenantId::new(TENANT).map_err(|error| wrong(&error))?;
         let agent = AgentId::new("aether").map_err(|error| wrong(&error))?;
         Ok(Self { bus, store, context: BusContext::new(tenant, agent) })

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aether_bus::{Bus, Context as BusContext, DurableStream, Subscription};
 use aether_models::ModelStore;
 use aether_proto::{AgentId, Notification, PersonId, PluginEvent, TenantId, Urgency, subject};
-use aether_store::{NotificationQuery, Store};
+use aether_store::{Login, NotificationQuery, Store};
 use aether_supervisor::{Layout, Stack, free_port, part};
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
@@ -136,7 +136,7 @@ fn wrong(error: &impl ToString) -> Error {
 impl Desk {
     async fn open(stand: &Stand) -> Result<Self, Error> {
         let bus = Bus::connect(aether_bus::Options::new(&stand.nats, "bench")).await.map_err(|error| wrong(&error))?;
-        let store = Store::connect(&aether_store::Options::new(&stand.postgres)).map_err(|error| wrong(&error))?;
+        let store = stand.store(Login::Notifier)?;
         let tenant = TenantId::new(TENANT).map_err(|error| wrong(&error))?;
         let agent = AgentId::new("aether").map_err(|error| wrong(&error))?;
         let pushes = bus.subscribe(subject::ALL_NOTIFY_PUSHES).await.map_err(|error| wrong(&error))?;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, net::SocketAddr, os::unix::fs::symlink, path::PathBuf, time::Duration};
 
-use aether_store::Store;
+use aether_store::{Login, Store};
 use aether_supervisor::{Component, Layout, Secrets, Stack, free_port, part};
 use reqwest::Client;
 use tokio::time::{sleep, timeout};
@@ -79,8 +79,8 @@ pub(super) struct Program {
 pub(super) struct Stand {
     pub(super) secrets: Secrets,
     pub(super) nats: String,
-    /// As a service logs in.
-    pub(super) postgres: String,
+    /// As each service logs in.
+    postgres: [(Login, String); 4],
     pub(super) livekit: String,
     /// In the order of the programs.
     pub(super) services: Vec<String>,
@@ -120,12 +120,10 @@ pub(super) async fn start(
         log: layout.log("livekit"),
     };
     let livekit = livekit.component(layout, &secrets)?;
-    let password = &secrets.postgres_service_password;
-    let (_, place) = postgres.url.rsplit_once('@').unwrap_or_default();
-    let service_url = format!("postgres://aether_service:{password}@{place}");
+    let password = |login: Login| secrets.of_service(login.service()).to_owned();
+    let logins = Login::ALL.map(|login| (login, login.url(&postgres.url, &password(login)).unwrap_or_default()));
     let environment = BTreeMap::from([
         ("AETHER_HOME", layout.home().display().to_string()),
-        ("POSTGRES_URL", service_url.clone()),
         ("REDIS_URL", redis.url.clone()),
         ("NATS_URL", nats.url.clone()),
         ("LIVEKIT_URL", livekit.url.clone()),
@@ -143,14 +141,25 @@ pub(super) async fn start(
     let (nats_url, livekit_url) = (nats.url.clone(), livekit.url.clone());
     stack.start(vec![postgres, redis, nats, livekit], |_, _| {}).await?;
     Store::migrate(&owner, password).await?;
-    let services = programs.iter().map(|program| service(layout, program, port()?, &environment));
+    let services = programs.iter().map(|program| {
+        let login = logins.iter().find(|(login, _)| login.service() == program.name);
+        let own = login.map(|(_, url)| ("POSTGRES_URL", url.clone()));
+        let environment = environment.clone().into_iter().chain(own).collect();
+        service(layout, program, port()?, &environment)
+    });
     let services = services.collect::<Result<Vec<_>, _>>()?;
     let urls: Vec<_> = services.iter().map(|service| service.url.clone()).collect();
     stack.start(services, |_, _| {}).await?;
-    Ok(Stand { secrets, postgres: service_url, nats: nats_url, livekit: livekit_url, services: urls })
+    Ok(Stand { secrets, postgres: logins, nats: nats_url, livekit: livekit_url, services: urls })
 }
 
 impl Stand {
+    /// The database, as this service reaches it.
+    pub(super) fn store(&self, login: Login) -> Result<Store, Error> {
+        let url = self.postgres.iter().find(|(known, _)| *known == login).map_or("", |(_, url)| url);
+        Store::connect(&aether_store::Options::new(url)).map_err(|error| Error::Input(error.to_string()))
+    }
+
     /// Waits until every service is ready.
     pub(super) async fn ready(&self) -> Result<(), Error> {
         let client = Client::builder().no_proxy().build().map_err(|error| Error::Input(error.to_string()))?;

@@ -6,6 +6,7 @@ use aether_gateway::{Access, routes};
 use aether_identity::{Scope, Scopes};
 use aether_livekit::ApiKey;
 use aether_proto::{AgentId, Error, JobControl, JobControlReply, NotifyControl, NotifyControlReply, PersonId, subject};
+use aether_store::Login;
 use aether_testkit as testkit;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -63,7 +64,7 @@ async fn every_route_lets_in_whom_the_table_says_and_nobody_else() {
     let answer = |_, _: NotifyControl| std::future::ready(Ok::<_, Error>(NotifyControlReply::default()));
     let _notifier = desk.bus.answer(subject::NOTIFY_CONTROL, answer).await.unwrap();
     desk.bus.ready(Duration::from_secs(5)).await.unwrap();
-    let mut transaction = desk.store.tenant(&tenant_id("acme")).await.unwrap();
+    let mut transaction = desk.store_of(Login::Notifier).tenant(&tenant_id("acme")).await.unwrap();
     let (agent, ada) = (AgentId::new("aether").unwrap(), PersonId::new("ada").unwrap());
     transaction.upsert_source(&agent, &ada, SOURCE, "builds").await.unwrap();
     transaction.commit().await.unwrap();
@@ -71,7 +72,7 @@ async fn every_route_lets_in_whom_the_table_says_and_nobody_else() {
     let past = Some(OffsetDateTime::now_utc() - Duration::from_secs(1));
     let (expired, _) = desk.key_until("acme", Some("ada"), "chat talk history admin", past).await;
     let (revoked, prefix) = desk.key_until("acme", Some("ada"), "chat talk history admin", None).await;
-    let mut transaction = desk.store.tenant(&tenant_id("acme")).await.unwrap();
+    let mut transaction = desk.store_of(Login::Gateway).tenant(&tenant_id("acme")).await.unwrap();
     assert!(transaction.revoke_key(&prefix).await.unwrap());
     transaction.commit().await.unwrap();
     let mut forged = desk.page_token("acme", Some("ada"), Scopes::ALL);
@@ -156,7 +157,7 @@ async fn a_revocation_acts_within_seconds_and_nobody_is_unknown_because_the_data
     let (key, prefix) = desk.key_until("acme", Some("ada"), "chat", None).await;
     assert_eq!(desk.get("/v1/models", &key).await.0, StatusCode::OK);
     // Behind the gateway's back, as another gateway would.
-    let mut transaction = desk.store.tenant(&crate::desk::tenant_id("acme")).await.unwrap();
+    let mut transaction = desk.store_of(Login::Gateway).tenant(&crate::desk::tenant_id("acme")).await.unwrap();
     transaction.revoke_key(&prefix).await.unwrap();
     transaction.commit().await.unwrap();
     testkit::eventually("the key is refused", 5, || async {

@@ -409,7 +409,7 @@ async fn a_conversation_goes_on_for_those_whose_it_is() {
 
     // One that only the database knows, as after a restart.
     let session = SessionId::generate();
-    let mut transaction = desk.store.tenant(&tenant_id("acme")).await.unwrap();
+    let mut transaction = desk.store_of(aether_store::Login::Brain).tenant(&tenant_id("acme")).await.unwrap();
     let agent = aether_proto::AgentId::new("aether").unwrap();
     let said = aether_proto::UserCommitted {
         person_id: "ada".into(),

@@ -13,7 +13,7 @@ use aether_proto::{
     AgentId, BrainInput, BrainOutput, ClientEvent, Commit, Done, Error, Open, PersonId, TenantId, TextChunk, ToolCall,
     TurnLogEntry, Usage, brain_input, brain_output, subject,
 };
-use aether_store::{NewKeyRow, Rooms, Store};
+use aether_store::{Login, NewKeyRow, Rooms, Store};
 use aether_telemetry::HttpServer;
 use aether_testkit as testkit;
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -28,7 +28,6 @@ const LLM_MODEL: &str = "org/small-model";
 pub struct Desk {
     pub nats: testkit::Nats,
     pub postgres: testkit::Postgres,
-    pub store: Store,
     pub keyring: Keyring,
     pub url: String,
     /// Somebody else's connection to the same NATS.
@@ -60,11 +59,7 @@ impl Desk {
     pub async fn open_at(places: Places<'_>, change: impl FnOnce(&mut Options)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (nats, postgres) = tokio::join!(testkit::nats(), testkit::postgres());
-        Store::migrate(&postgres.url, SERVICE_PASSWORD).await.unwrap();
-        let login = format!("//aether_service:{SERVICE_PASSWORD}@");
-        let (scheme, rest) = postgres.url.split_once("//").unwrap();
-        let store_url = format!("{scheme}{login}{}", rest.rsplit_once('@').unwrap().1);
-        let store = || Store::connect(&aether_store::Options::new(&store_url)).unwrap();
+        Store::migrate(&postgres.url, |_| SERVICE_PASSWORD.to_owned()).await.unwrap();
         let (spool, web) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let keyring = Keyring::new("another secret of more than thirty-two characters");
         let mut options = Options::new(keyring.clone(), places.livekit, places.key.clone(), web.path());
@@ -75,7 +70,7 @@ impl Desk {
         let url = format!("http://{}", http.address());
         let parts = Parts {
             bus: connect(&nats, "gateway").await,
-            store: store(),
+            store: store(&postgres.url, Login::Gateway),
             rooms: Rooms::connect(places.redis).unwrap(),
             admin: RoomAdmin::new(places.livekit, &places.key).unwrap(),
             http,
@@ -86,7 +81,6 @@ impl Desk {
         tokio::spawn(async move { running.await.unwrap() });
         Self {
             bus: connect(&nats, "somebody").await,
-            store: store(),
             nats,
             postgres,
             keyring,
@@ -96,6 +90,11 @@ impl Desk {
             _stop: shutdown.drop_guard(),
             _spool: spool,
         }
+    }
+
+    /// The database, as this service reaches it.
+    pub fn store_of(&self, login: Login) -> Store {
+        store(&self.postgres.url, login)
     }
 
     /// A key as the store keeps it, made behind the gateway's back.
@@ -112,7 +111,7 @@ impl Desk {
         expires_at: Option<OffsetDateTime>,
     ) -> (String, String) {
         let key = self.keyring.make_key();
-        let mut transaction = self.store.tenant(&tenant_id(tenant)).await.unwrap();
+        let mut transaction = self.store_of(Login::Gateway).tenant(&tenant_id(tenant)).await.unwrap();
         let person = person.map(person_id);
         let row = NewKeyRow {
             agent: &AgentId::new(AGENT).unwrap(),
@@ -305,4 +304,8 @@ async fn play(
         }
     }
     Ok(())
+}
+
+fn store(url: &str, login: Login) -> Store {
+    Store::connect(&aether_store::Options::new(login.url(url, SERVICE_PASSWORD).unwrap())).unwrap()
 }

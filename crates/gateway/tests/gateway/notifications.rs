@@ -9,7 +9,7 @@ use aether_proto::{
     AgentId, Notification, NotificationId, NotifyControl, NotifyControlReply, PersonId, PluginEvent, Urgency,
     notify_control::Wish, subject,
 };
-use aether_store::{NewNotification, NewTarget};
+use aether_store::{Login, NewNotification, NewTarget};
 use aether_testkit::eventually;
 use futures::StreamExt as _;
 use reqwest::{Method, StatusCode};
@@ -46,7 +46,7 @@ async fn notification(desk: &Desk, tenant: &str, whose: &str, title: &str) -> St
         due_at: None,
         expires_at: None,
     };
-    let mut transaction = desk.store.tenant(&tenant_id(tenant)).await.unwrap();
+    let mut transaction = desk.store_of(Login::Notifier).tenant(&tenant_id(tenant)).await.unwrap();
     let (row, _) = transaction.insert_notification(&new).await.unwrap();
     transaction.commit().await.unwrap();
     row.notification.to_string()
@@ -134,7 +134,7 @@ async fn settings_are_what_holds_and_a_push_services_address_is_not_shown() {
         push_auth: "a",
         least_urgency: 2,
     };
-    let mut transaction = desk.store.tenant(&tenant_id("acme")).await.unwrap();
+    let mut transaction = desk.store_of(Login::Notifier).tenant(&tenant_id("acme")).await.unwrap();
     transaction.upsert_target(&agent(), &person("ada"), &target).await.unwrap();
     transaction.commit().await.unwrap();
     let (_, targets) = desk.get("/v1/notifications/targets", &ada).await;
@@ -161,7 +161,7 @@ struct Software<'a> {
 
 impl<'a> Software<'a> {
     async fn of(desk: &'a Desk) -> Self {
-        let mut transaction = desk.store.tenant(&tenant_id("acme")).await.unwrap();
+        let mut transaction = desk.store_of(Login::Notifier).tenant(&tenant_id("acme")).await.unwrap();
         transaction.upsert_source(&agent(), &person("ada"), SOURCE, "builds").await.unwrap();
         transaction.commit().await.unwrap();
         let heard: Arc<Mutex<Vec<PluginEvent>>> = Arc::default();

@@ -4,6 +4,7 @@ use aether_gateway as _;
 use aether_identity::Scopes;
 use aether_proto::turn_log_entry::Step;
 use aether_proto::{AgentId, AnswerChunk, Ended, Heard, SessionId, TurnId, TurnLogEntry, UserCommitted};
+use aether_store::Login;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -24,7 +25,7 @@ async fn said(desk: &Desk, tenant: &str, person: &str, session: SessionId, secon
         Step::Ended(Ended { reason: "interrupted".into() }),
     ];
     let (turn, agent) = (TurnId::generate(), AgentId::new("aether").unwrap());
-    let mut transaction = desk.store.tenant(&tenant_id(tenant)).await.unwrap();
+    let mut transaction = desk.store_of(Login::Brain).tenant(&tenant_id(tenant)).await.unwrap();
     for (sequence, step) in (0..).zip(steps) {
         let entry = TurnLogEntry {
             session_id: session.to_string(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aether_identity::Scopes;
 use aether_proto::{AgentId, JobAction, JobControl, JobControlReply, JobId, PersonId, job_control, subject};
-use aether_store::{NewJob, NewSchedule};
+use aether_store::{Login, NewJob, NewSchedule};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -31,7 +31,7 @@ async fn submitted(desk: &Desk, tenant: &str, person: &str, states: Vec<&'static
         expires_at: None,
         states,
     };
-    let mut transaction = desk.store.tenant(&tenant_id(tenant)).await.unwrap();
+    let mut transaction = desk.store_of(Login::Scheduler).tenant(&tenant_id(tenant)).await.unwrap();
     transaction.insert_jobs(std::slice::from_ref(&job)).await.unwrap();
     transaction.commit().await.unwrap();
     job.job
@@ -58,7 +58,7 @@ async fn tasks_are_shown_to_whom_they_concern() {
         missed: "run_once",
         next_at: OffsetDateTime::UNIX_EPOCH,
     };
-    let mut transaction = desk.store.tenant(&tenant_id("acme")).await.unwrap();
+    let mut transaction = desk.store_of(Login::Scheduler).tenant(&tenant_id("acme")).await.unwrap();
     transaction.insert_schedule(&schedule).await.unwrap();
     transaction.commit().await.unwrap();
 

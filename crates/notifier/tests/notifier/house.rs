@@ -9,7 +9,7 @@ use aether_proto::{
     TenantId, Urgency, notify_control::Wish, subject,
 };
 use aether_settings::{NotifierSettings, Secret};
-use aether_store::{NotificationQuery, NotificationRow, Rooms, Store};
+use aether_store::{Login, NotificationQuery, NotificationRow, Rooms, Store};
 use aether_telemetry::HttpServer;
 use aether_testkit as testkit;
 use testkit::{Nats, Postgres, Redis};
@@ -39,17 +39,23 @@ pub struct Notifier {
 impl House {
     pub async fn build() -> Self {
         let (nats, postgres, redis) = tokio::join!(testkit::nats(), testkit::postgres(), testkit::redis());
-        Store::migrate(&postgres.url, SERVICE_PASSWORD).await.unwrap();
-        let host = postgres.url.rsplit_once('@').unwrap().1;
-        let store_url = format!("postgres://aether_service:{SERVICE_PASSWORD}@{host}");
+        Store::migrate(&postgres.url, |_| SERVICE_PASSWORD.to_owned()).await.unwrap();
+        let url = |login: Login| login.url(&postgres.url, SERVICE_PASSWORD).unwrap();
+        let store_url = url(Login::Notifier);
         let store = Store::connect(&aether_store::Options::new(&store_url)).unwrap();
         let bus = Bus::connect(aether_bus::Options::new(&nats.url, "somebody")).await.unwrap();
         bus.ready(Duration::from_secs(10)).await.unwrap();
         let context = Context::new(TenantId::new("acme").unwrap(), AgentId::new("aether").unwrap());
-        let scheduler = scheduler(&nats.url, &store_url).await;
+        let scheduler = scheduler(&nats.url, &url(Login::Scheduler)).await;
         let house = Self { nats, postgres, redis, store_url, store, bus, context, _scheduler: scheduler };
         house.answers("the scheduler", subject::SCHEDULER_READY).await;
         house
+    }
+
+    /// The same database, as another service reaches it.
+    pub fn store_of(&self, login: Login) -> Store {
+        let url = login.url(&self.postgres.url, SERVICE_PASSWORD).unwrap();
+        Store::connect(&aether_store::Options::new(url)).unwrap()
     }
 
     async fn answers(&self, who: &str, subject: &'static str) {

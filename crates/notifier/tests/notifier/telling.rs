@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aether_identity::{Secret, TOLERANCE, verify};
 use aether_proto::{KernelReply, KernelRequest, Notification, Urgency, subject};
-use aether_store::JobQuery;
+use aether_store::{JobQuery, Login};
 use aether_testkit::eventually;
 
 use crate::house::{House, event};
@@ -59,7 +59,7 @@ async fn a_reminder_waits_for_who_is_nowhere_and_is_told_when_they_come() {
 
 /// Of the newest delivery.
 async fn attempts(house: &House) -> i32 {
-    let mut transaction = house.store.tenant(&house.context.tenant).await.unwrap();
+    let mut transaction = house.store_of(Login::Scheduler).tenant(&house.context.tenant).await.unwrap();
     let query = JobQuery {
         agent: &house.context.agent,
         person: None,

@@ -8,7 +8,7 @@ use aether_proto::{
     ReadyRequest, TenantId, job_control, subject,
 };
 use aether_scheduler::{Options, Parts, Service};
-use aether_store::{JobQuery, JobRow, Store};
+use aether_store::{JobQuery, JobRow, Login, Store};
 use aether_telemetry::{Health, HttpServer};
 use aether_testkit as testkit;
 use testkit::{Nats, Postgres};
@@ -37,14 +37,19 @@ pub struct Scheduler {
 impl House {
     pub async fn build() -> Self {
         let (nats, postgres) = tokio::join!(testkit::nats(), testkit::postgres());
-        Store::migrate(&postgres.url, SERVICE_PASSWORD).await.unwrap();
-        let host = postgres.url.rsplit_once('@').unwrap().1;
-        let store_url = format!("postgres://aether_service:{SERVICE_PASSWORD}@{host}");
+        Store::migrate(&postgres.url, |_| SERVICE_PASSWORD.to_owned()).await.unwrap();
+        let store_url = Login::Scheduler.url(&postgres.url, SERVICE_PASSWORD).unwrap();
         let store = Store::connect(&aether_store::Options::new(&store_url)).unwrap();
         let bus = Bus::connect(aether_bus::Options::new(&nats.url, "somebody")).await.unwrap();
         bus.ready(Duration::from_secs(10)).await.unwrap();
         let context = Context::new(TenantId::new("acme").unwrap(), AgentId::new("aether").unwrap());
         Self { nats, postgres, store_url, store, bus, context }
+    }
+
+    /// The same database, as another service reaches it.
+    pub fn store_of(&self, login: Login) -> Store {
+        let url = login.url(&self.postgres.url, SERVICE_PASSWORD).unwrap();
+        Store::connect(&aether_store::Options::new(url)).unwrap()
     }
 
     pub fn tenant(&self, name: &str) -> Context {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aether_proto::{JobAction, KernelRequest, TurnId};
+use aether_store::Login;
 use aether_testkit::{Script, ScriptedLlm};
 use serde_json::json;
 
@@ -144,7 +145,7 @@ async fn memories_that_are_missing_are_made_until_there_are_all() {
     let scheduler = house.scheduler().await;
     let mind = Mind::of(&house, &llm.endpoint).await;
     // Rows alone, as they are written while there is no sentence model.
-    let mut transaction = house.store.tenant(&house.context.tenant).await.unwrap();
+    let mut transaction = house.store_of(Login::Brain).tenant(&house.context.tenant).await.unwrap();
     for _ in 0..20 {
         for entry in Said::now("I live in Ulm.", "A fine town.").entries() {
             transaction.apply_turn_log_entry(&house.context.agent, &entry).await.unwrap();

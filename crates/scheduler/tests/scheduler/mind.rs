@@ -10,7 +10,7 @@ use aether_proto::{
     AnswerChunk, EmbedReply, EmbedRequest, Ended, Heard, PersonId, SessionId, TurnId, TurnLogEntry, UserCommitted,
     subject,
 };
-use aether_store::{FactRow, JobRow, Store};
+use aether_store::{FactRow, JobRow, Login};
 use aether_telemetry::HttpServer;
 use aether_testkit::{self as testkit, Script, ScriptedLlm};
 use tokio::task::JoinHandle;
@@ -84,7 +84,7 @@ impl Mind {
         let deadlines = Deadlines { first_token: Duration::from_secs(30), ..Deadlines::default() };
         let parts = Parts {
             bus: Bus::connect(aether_bus::Options::new(&house.nats.url, "brain")).await.unwrap(),
-            store: Store::connect(&aether_store::Options::new(&house.store_url)).unwrap(),
+            store: house.store_of(Login::Brain),
             llm: Client::new(aether_llm::Options { deadlines, ..llm }).unwrap(),
             http: HttpServer::bind("127.0.0.1:0".parse().unwrap()).await.unwrap(),
         };
@@ -106,7 +106,7 @@ impl Mind {
             self.log.append(&context, &entry).await.unwrap();
         }
         testkit::eventually("the turn is written down", 20, || async {
-            let mut transaction = house.store.tenant(&house.context.tenant).await.unwrap();
+            let mut transaction = house.store_of(Login::Brain).tenant(&house.context.tenant).await.unwrap();
             transaction.finished_turn(&house.context.agent, said.turn).await.unwrap().is_some()
         })
         .await;
@@ -126,7 +126,7 @@ pub fn finds(facts: &serde_json::Value) -> Script {
 }
 
 pub async fn facts(house: &House) -> Vec<FactRow> {
-    let mut transaction = house.store.tenant(&house.context.tenant).await.unwrap();
+    let mut transaction = house.store_of(Login::Brain).tenant(&house.context.tenant).await.unwrap();
     transaction.facts(&house.context.agent, &PersonId::new("ada").unwrap(), 100).await.unwrap()
 }
 

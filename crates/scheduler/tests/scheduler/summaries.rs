@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aether_proto::{PersonId, SessionId};
-use aether_store::SessionQuery;
+use aether_store::{Login, SessionQuery};
 use aether_testkit::ScriptedLlm;
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::mind::{Mind, Said, job_about, says};
 const KIND: &str = "session_summary";
 
 async fn title_and_summary(house: &House, session: SessionId) -> (String, String) {
-    let mut transaction = house.store.tenant(&house.context.tenant).await.unwrap();
+    let mut transaction = house.store_of(Login::Brain).tenant(&house.context.tenant).await.unwrap();
     let query = SessionQuery { agent: &house.context.agent, person: None, before: None, limit: 10 };
     let sessions = transaction.sessions(&query).await.unwrap();
     let session = sessions.into_iter().find(|one| one.session == session).unwrap();
@@ -47,7 +47,7 @@ async fn a_session_that_has_gone_quiet_is_summarised_once_and_forgotten_with_its
     let shown = llm.requests()[1]["messages"][1]["content"].as_str().unwrap().to_owned();
     assert!(shown.contains("Ada: I have a dog called Rex.\nAssistant: A fine name.\nAda: He is ill."), "{shown}");
 
-    let mut transaction = house.store.tenant(&house.context.tenant).await.unwrap();
+    let mut transaction = house.store_of(Login::Brain).tenant(&house.context.tenant).await.unwrap();
     let ada = PersonId::new("ada").unwrap();
     assert_eq!(transaction.forget_turns(&house.context.agent, &ada, &[first.turn]).await.unwrap(), 1);
     transaction.commit().await.unwrap();

@@ -5,9 +5,9 @@ pub(crate) const SETTINGS: &[&Setting] = &[&URL, &OWNER_URL];
 const URL: Setting = Setting {
     key: "postgres.url",
     env: &["POSTGRES_URL"],
-    default: Some("postgres://aether_service@127.0.0.1:5432/aether"),
+    default: Some("postgres://127.0.0.1:5432/aether"),
     shown: Shown::Url,
-    about: "Postgres database, as the role of the services",
+    about: "Postgres database, as the service's own role: aether_brain, aether_gateway, …",
 };
 const OWNER_URL: Setting = Setting {
     key: "postgres.owner_url",

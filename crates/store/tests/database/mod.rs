@@ -9,25 +9,40 @@ use aether_proto::turn_log_entry::Step;
 use aether_proto::{
     AgentId, AnswerChunk, Ended, Heard, PersonId, RoomName, SessionId, TenantId, TurnId, TurnLogEntry, UserCommitted,
 };
-use aether_store::{Embedding, Options, Store};
+use aether_store::{Embedding, Login, Options, Store};
 use aether_testkit as testkit;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
 
 pub struct Database {
     pub server: testkit::Postgres,
-    /// As the services log in.
+    /// As a login that may do more than any service: all to every table.
     pub service_url: String,
     pub store: Store,
 }
 
 pub async fn database() -> Database {
     let server = testkit::postgres().await;
-    Store::migrate(&server.url, "it's \"secret\"").await.unwrap();
+    Store::migrate(&server.url, |login| password(login.service())).await.unwrap();
+    let mut owner = PgConnection::connect(&server.url).await.unwrap();
+    let roles = Login::ALL.map(Login::role).join(", ");
+    let everything = format!(
+        "SET synchronous_commit = on; -- some tests kill the server next
+         CREATE ROLE everything LOGIN PASSWORD 'secret' IN ROLE {roles};
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA agents, identity, jobs, notify TO everything"
+    );
+    sqlx::raw_sql(AssertSqlSafe(everything)).execute(&mut owner).await.unwrap();
     let host = server.url.rsplit_once('@').unwrap().1;
-    let service_url = format!("postgres://aether_service:it%27s%20%22secret%22@{host}");
+    let service_url = format!("postgres://everything:secret@{host}");
     let mut options = Options::new(&service_url);
     options.acquire_timeout = Duration::from_secs(10);
     let store = Store::connect(&options).unwrap();
     Database { server, service_url, store }
+}
+
+/// Of one service; it needs quoting.
+pub fn password(service: &str) -> String {
+    format!("{service}'s \"secret\"")
 }
 
 pub fn tenant(name: &str) -> TenantId {

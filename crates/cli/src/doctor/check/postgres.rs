@@ -1,4 +1,4 @@
-//! Postgres: its version, pgvector, the schema, and whether the services' role is as harmless as it should be.
+//! Postgres: its version, pgvector, the schema, and whether the services' roles are as harmless as they should be.
 
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -15,7 +15,7 @@ const OLDEST: u64 = 16;
 /// Iterative scans, which memories are found with, came with it.
 const OLDEST_VECTOR: [u64; 2] = [0, 8];
 /// The newest of `migrations/`; a test looks into the folder.
-const NEWEST_MIGRATION: i64 = 6;
+const NEWEST_MIGRATION: i64 = 7;
 
 const ABOUT: &str = "SELECT current_setting('server_version'), current_user, \
     (SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user), \
@@ -25,8 +25,14 @@ const ABOUT: &str = "SELECT current_setting('server_version'), current_user, \
     current_setting('max_connections')";
 /// Each table is the newest migration's last; what is there says how far the schema has come, to a role that may not read
 /// the list of migrations.
-const TABLES: &str = "SELECT to_regclass('agents.turns') IS NOT NULL, to_regclass('identity.api_keys') IS NOT NULL, \
-    to_regclass('jobs.schedules') IS NOT NULL, to_regclass('notify.notifications') IS NOT NULL";
+const TABLES: &str = "SELECT bool_or(schemaname = 'agents' AND tablename = 'turns'), \
+    bool_or(schemaname = 'identity' AND tablename = 'api_keys'), \
+    bool_or(schemaname = 'jobs' AND tablename = 'schedules'), \
+    bool_or(schemaname = 'notify' AND tablename = 'notifications') FROM pg_catalog.pg_tables";
+/// The services' roles: whether each can log in, and whether it could do more than it is granted.
+const LOGINS: &str = "SELECT rolname, rolcanlogin, rolsuper OR rolbypassrls OR rolcreaterole, \
+    EXISTS (SELECT FROM pg_catalog.pg_auth_members WHERE member = pg_roles.oid) FROM pg_catalog.pg_roles \
+    WHERE rolname IN ('aether_gateway', 'aether_brain', 'aether_scheduler', 'aether_notifier') ORDER BY 1";
 const MIGRATIONS: &str = "SELECT max(version), bool_and(success) FROM _sqlx_migrations";
 
 pub async fn look(around: Arc<Surroundings>) -> Vec<Finding> {
@@ -59,6 +65,10 @@ pub async fn look(around: Arc<Surroundings>) -> Vec<Finding> {
     let tables = client.ask(TABLES).await.unwrap_or_default().into_iter().next().unwrap_or_default();
     let migrations = migrations(&mut client, &settings).await.ok();
     findings.push(schema(&tables, migrations.as_ref(), around.is_up()));
+    // The newest migration makes them.
+    if tables.iter().all(|table| table == "t") {
+        findings.push(logins(&client.ask(LOGINS).await.unwrap_or_default()));
+    }
     if let Some(theirs) = about.get(5).and_then(|seconds| seconds.parse().ok()) {
         findings.push(clock::judge("Postgres", clock::Reading { theirs, before, after, grain: 0.0 }));
     }
@@ -103,7 +113,8 @@ fn server(about: &[String]) -> Vec<Finding> {
         Postgres.problem(
             "role",
             found,
-            "let POSTGRES_URL name aether_service, and POSTGRES_OWNER_URL the owner; the services refuse this one",
+            "let POSTGRES_URL name the service's own role, such as aether_brain, and POSTGRES_OWNER_URL the owner; the \
+             services refuse this one",
         )
     } else {
         Postgres.ok("role", format!("{role}, which sees one tenant at a time"))
@@ -114,6 +125,27 @@ fn server(about: &[String]) -> Vec<Finding> {
         findings.push(Postgres.warning("connections", found, "raise max_connections, or end what holds them"));
     }
     findings
+}
+
+/// What the columns of [`LOGINS`] mean.
+fn logins(rows: &[Row]) -> Finding {
+    let is = |row: &Row, column: usize| row.get(column).is_some_and(|value| value == "t");
+    if let Some(row) = rows.iter().find(|row| is(row, 2) || is(row, 3)) {
+        let role = row.first().map_or("", String::as_str);
+        return Postgres.problem(
+            "logins",
+            format!("{role} may do more than it is granted"),
+            format!("as a superuser: take {role} out of every other role, and ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS NOCREATEROLE"),
+        );
+    }
+    if rows.iter().filter(|row| is(row, 1)).count() < 4 {
+        return Postgres.problem(
+            "logins",
+            "not every service can log in",
+            "start it again with POSTGRES_OWNER_URL set: `aether up` lets each log in as its own role",
+        );
+    }
+    Postgres.ok("logins", "each service has its own, with its own rights")
 }
 
 fn schema(tables: &[String], migrations: Option<&Row>, is_up: bool) -> Finding {
@@ -170,7 +202,7 @@ mod tests {
     use crate::doctor::Status;
 
     fn about(version: &str, bypasses: &str, vector: &str, used: &str) -> Vec<String> {
-        [version, "aether_service", bypasses, vector, "t", "1.0", used, "100"].map(str::to_owned).to_vec()
+        [version, "aether_gateway", bypasses, vector, "t", "1.0", used, "100"].map(str::to_owned).to_vec()
     }
 
     #[test]
@@ -209,6 +241,24 @@ mod tests {
             (tables("ffff"), None, false, Status::Warning),
         ] {
             assert_eq!(schema(&tables, migrations.as_ref(), is_up).status, status, "{tables:?}");
+        }
+    }
+
+    #[test]
+    fn logins_are_four_and_harmless() {
+        let row = |role: &str, others: &str| {
+            let others = others.chars().map(|flag| flag.to_string());
+            std::iter::once(role.to_owned()).chain(others).collect::<Row>()
+        };
+        let with = |last: &str| vec![row("a", "tff"), row("b", "tff"), row("c", "tff"), row("d", last)];
+        for (rows, status) in [
+            (with("tff"), Status::Ok),
+            (with("fff"), Status::Problem),
+            (with("ttf"), Status::Problem),
+            (with("tft"), Status::Problem),
+            (Vec::new(), Status::Problem),
+        ] {
+            assert_eq!(logins(&rows).status, status, "{rows:?}");
         }
     }
 
