@@ -10,18 +10,21 @@
 #![expect(clippy::panic, reason = "a test whose part can't be started must fail with the reason")]
 
 mod audio;
+mod jaeger;
 mod ollama;
 mod scripted_llm;
 mod server;
 mod stalling_llm;
 
 pub use audio::{audio, audio_path};
+pub use jaeger::{Jaeger, jaeger};
 pub use ollama::{Ollama, ollama};
 pub use scripted_llm::{Line, Script, ScriptedLlm};
 pub use server::{
     LiveKit, Llm, Nats, Postgres, Redis, Server, eventually, layout, livekit, livekit_with_webhook, llm, llm_with,
-    nats, postgres, redis, service,
+    nats, nats_for, postgres, redis, redis_for, service,
 };
 pub use stalling_llm::{Behaviour, StallingLlm};
 
+pub use aether_supervisor::part::{NatsUsers, RedisUsers};
 pub use aether_supervisor::{free_port, free_udp_port};

@@ -1,6 +1,6 @@
 use std::{future::Future, ops::Deref, path::Path};
 
-use aether_supervisor::{Component, Error, Layout, Process, Secrets, free_port, free_udp_port, part};
+use aether_supervisor::{Component, Error, Layout, Process, Secrets, free_port, free_udp_port, part, part::{NatsUsers, RedisUsers}};
 use tempfile::TempDir;
 
 /// A server that belongs to one test.
@@ -107,17 +107,38 @@ pub fn layout() -> Layout {
     Layout::find().unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// NATS with JetStream.
+/// NATS with JetStream, for everybody.
 pub async fn nats() -> Nats {
+    start_nats(None).await
+}
+
+/// NATS with JetStream, for these users alone.
+pub async fn nats_for(users: NatsUsers) -> Nats {
+    start_nats(Some(users)).await
+}
+
+async fn start_nats(users: Option<NatsUsers>) -> Nats {
     Server::start(|dir| {
-        part::Nats { port: port(), state: dir.join("nats"), log: dir.join("nats.log") }.component(&layout())
+        let (state, log) = (dir.join("nats"), dir.join("nats.log"));
+        part::Nats { port: port(), state, users: users.clone(), log }.component(&layout())
     })
     .await
 }
 
+/// Redis, for everybody.
 pub async fn redis() -> Redis {
+    start_redis(None).await
+}
+
+/// Redis, for these users alone.
+pub async fn redis_for(users: RedisUsers) -> Redis {
+    start_redis(Some(users)).await
+}
+
+async fn start_redis(users: Option<RedisUsers>) -> Redis {
     Server::start(|dir| {
-        part::Redis { port: port(), state: dir.join("redis"), log: dir.join("redis.log") }.component(&layout())
+        let (state, log) = (dir.join("redis"), dir.join("redis.log"));
+        part::Redis { port: port(), state, users: users.clone(), log }.component(&layout())
     })
     .await
 }

@@ -49,3 +49,11 @@ async fn ollama_serves_the_imported_model() {
     Probe::Http(format!("{}/api/tags", ollama.url)).check().await.unwrap();
     assert!(ollama.dir().join("models/manifests").is_dir());
 }
+
+#[tokio::test]
+async fn jaeger_says_whose_traces_it_has() {
+    let jaeger = testkit::jaeger().await;
+    Probe::Http(format!("{}/api/services", jaeger.url)).check().await.unwrap();
+    let otlp = jaeger.otlp_url.strip_prefix("http://").unwrap();
+    tokio::net::TcpStream::connect(otlp).await.unwrap();
+}
