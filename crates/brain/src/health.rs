@@ -31,7 +31,8 @@ pub async fn watch_postgres(store: &Store, health: &PartHealth) -> Infallible {
     }
 }
 
-/// The server is there and, where it lists its models, has the one that was asked for.
+/// The server is there and, where it lists its models, has the one that was asked for. One that has failed somebody is taken
+/// for gone until it is asked.
 pub async fn watch_llm(llm: &aether_llm::Client, health: &PartHealth) -> Infallible {
     loop {
         let wanted = &llm.options().model;
@@ -50,7 +51,9 @@ pub async fn watch_llm(llm: &aether_llm::Client, health: &PartHealth) -> Infalli
                 WHILE_DOWN
             }
         };
-        tokio::time::sleep(pause).await;
+        if tokio::time::timeout(pause, llm.failed()).await.is_ok() {
+            health.down("the language model has just failed; it is asked whether it is there");
+        }
     }
 }
 

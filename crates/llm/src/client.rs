@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{Instrument as _, debug, info, info_span, warn};
+use tracing::{Instrument as _, debug, info, warn};
 
 use crate::measure;
 use crate::parse::reported_message;
@@ -32,6 +32,8 @@ struct Shared {
     options: Options,
     http: reqwest::Client,
     breaker: Mutex<CircuitBreaker>,
+    /// Told of each request in which the server failed.
+    failed: Notify,
     /// The server has refused to say what it would write next; it will not learn it.
     tells_no_candidates: AtomicBool,
 }
@@ -63,7 +65,8 @@ impl Client {
             .build()
             .map_err(Error::Build)?;
         let breaker = Mutex::new(CircuitBreaker::new(options.breaker));
-        Ok(Self { shared: Arc::new(Shared { options, http, breaker, tells_no_candidates: AtomicBool::new(false) }) })
+        let (failed, tells_no_candidates) = (Notify::new(), AtomicBool::new(false));
+        Ok(Self { shared: Arc::new(Shared { options, http, breaker, failed, tells_no_candidates }) })
     }
 
     pub fn options(&self) -> &Options {
@@ -75,7 +78,7 @@ impl Client {
     pub fn chat(&self, request: ChatRequest, cancel: CancellationToken) -> Completion {
         let (sender, deltas) = mpsc::channel(BUFFERED_DELTAS);
         let shared = Arc::clone(&self.shared);
-        let model = request.model.clone().unwrap_or_else(|| self.shared.options.model.clone());
+        let span = measure::span(&self.shared.options, &request);
         let task = async move {
             let outcome = tokio::select! {
                 biased;
@@ -87,8 +90,6 @@ impl Client {
                 let _ = sender.send(Err(error)).await;
             }
         };
-        let span =
-            info_span!("chat", otel.kind = "client", gen_ai.operation.name = "chat", gen_ai.request.model = model,);
         let request = AbortOnDropHandle::new(tokio::spawn(task.instrument(span)));
         Completion { deltas, _request: request }
     }
@@ -101,13 +102,14 @@ impl Client {
             return Ok(());
         }
         let request = ChatRequest { max_tokens: std::num::NonZeroU32::MIN, ..ChatRequest::new(messages) };
+        let span = measure::span(&self.shared.options, &request);
         let (sender, mut deltas) = mpsc::channel(BUFFERED_DELTAS);
         let drain = async { while deltas.recv().await.is_some() {} };
         let attempt = async move {
             let limits = self.shared.limits(&request);
             self.shared.attempt(&request, &sender, limits, &mut false).await
         };
-        tokio::join!(attempt, drain).0
+        tokio::join!(attempt.instrument(span), drain).0
     }
 
     /// How probable it is that a sentence ends after these words, from 0 to 1. `None` where the server tells no candidates for
@@ -128,6 +130,11 @@ impl Client {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Resolves when the server has failed somebody since this resolved last. For one waiter.
+    pub async fn failed(&self) {
+        self.shared.failed.notified().await;
     }
 
     /// The names of the models that the server has: also the way to see whether it is there.
@@ -203,7 +210,10 @@ impl Shared {
         };
         measure::ended(request.model.as_ref().unwrap_or(&self.options.model), started.elapsed(), &outcome);
         admission.record(match &outcome {
-            Err(error) if error.is_failure_of_the_server() => Outcome::Failure,
+            Err(error) if error.is_failure_of_the_server() => {
+                self.failed.notify_one();
+                Outcome::Failure
+            }
             Err(Error::Cancelled) => Outcome::Abandoned,
             _ => Outcome::Success,
         });
@@ -246,6 +256,7 @@ impl Shared {
                 Ok(chunk) => chunk?,
                 Err(_) if *seen && Instant::now() >= limits.total => {
                     warn!(limit_ms = self.total_limit(request).as_millis(), "the answer was cut at its total deadline");
+                    measure::finished(FinishReason::Length);
                     let _ = sender.send(Ok(Delta::Done(FinishReason::Length))).await;
                     return Ok(());
                 }
@@ -267,6 +278,9 @@ impl Shared {
                 let delta = if over { Delta::Done(FinishReason::Length) } else { delta };
                 if over {
                     warn!(max_tokens = request.max_tokens, "the language model went on past the limit and was cut");
+                }
+                if let Delta::Done(reason) = &delta {
+                    measure::finished(*reason);
                 }
                 if sender.send(Ok(delta)).await.is_err() {
                     return Err(Error::Cancelled);
