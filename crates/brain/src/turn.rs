@@ -42,7 +42,15 @@ pub async fn serve(mind: Arc<Mind>, call: Call) -> Result<(), Error> {
     if opening.given.has_images() && mind.options.vision_model.is_none() {
         return Err(invalid("images need a model that can see: set LLM_VISION_MODEL (llm.vision_model) to one"));
     }
-    let span = info_span!("turn", turn = %opening.turn, room = opening.room, generation = opening.generation);
+    let span = info_span!(
+        "turn",
+        turn = %opening.turn,
+        room = opening.room,
+        generation = opening.generation,
+        gen_ai.operation.name = "invoke_agent",
+        gen_ai.agent.name = %opening.agent,
+        gen_ai.conversation.id = %opening.session,
+    );
     async {
         let Some(claim) = mind.generations.claim(opening.turn, opening.generation) else {
             return Err(stale(opening.generation));

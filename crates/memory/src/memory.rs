@@ -6,7 +6,7 @@ use aether_proto::turn_log_entry::Step;
 use aether_proto::{AgentId, ErrorCode, PersonId, TenantId, TurnId, TurnLogEntry, UserCommitted};
 use aether_store::{Applied, ApplyError, Embedding, MemoryMatch, MemorySearch, NewMemory, Store};
 use aether_telemetry::metric;
-use tracing::debug;
+use tracing::{Instrument as _, debug, info_span};
 
 use crate::about::is_about;
 use crate::fact_vectors::FactVectors;
@@ -138,7 +138,15 @@ impl Memory {
     /// The meaning of words that somebody waits for, within the deadline.
     pub async fn embed(&self, words: &str) -> Result<Embedding, RecallError> {
         let deadline = self.options.recall_deadline;
-        let embedding = tokio::time::timeout(deadline, self.embedder.embed_one(words)).await;
+        let model = self.embedder.model_id();
+        let span = info_span!(
+            "embeddings",
+            otel.name = format!("embeddings {model}"),
+            gen_ai.operation.name = "embeddings",
+            gen_ai.provider.name = "onnx",
+            gen_ai.request.model = model,
+        );
+        let embedding = tokio::time::timeout(deadline, self.embedder.embed_one(words).instrument(span)).await;
         Ok(embedding.map_err(|_| RecallError::Deadline(deadline))??)
     }
 

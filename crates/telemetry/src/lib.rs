@@ -14,6 +14,7 @@
 
 mod exemplar;
 mod exposition;
+pub mod attribute;
 mod fatal;
 mod health;
 mod http;

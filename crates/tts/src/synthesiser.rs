@@ -59,6 +59,8 @@ impl Synthesiser {
         let span = info_span!(
             "synthesise",
             gen_ai.operation.name = "speech",
+            "gen_ai.output.type" = "speech",
+            gen_ai.provider.name = "piper",
             gen_ai.request.model = &*self.name,
             text_bytes = request.text().len(),
             audio_ms = tracing::field::Empty,
