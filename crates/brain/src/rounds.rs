@@ -19,7 +19,7 @@ use aether_llm::{ChatRequest, Delta, FinishReason, Message, ToolCall, ToolCalls,
 use aether_proto::{Error, ErrorCode, Status, ToolResult, TurnId, Usage, brain_output};
 use aether_settings::OfferTools;
 use serde_json::Value;
-use tracing::{debug, info, warn};
+use tracing::{Instrument as _, debug, info, info_span, warn};
 
 use crate::commitment::Committed;
 use crate::input::invalid;
@@ -309,7 +309,16 @@ impl Turn {
         let began = Instant::now();
         let memory = self.mind.memory.get();
         let around = Surroundings { opening: &self.opening, memory: memory.as_ref(), jobs: &self.mind.jobs, shown };
-        let outcome = tokio::time::timeout(self.mind.options.tool_deadline, tool.run(around, arguments)).await;
+        let span = info_span!(
+            "execute_tool",
+            otel.name = format!("execute_tool {}", tool.name()),
+            gen_ai.operation.name = "execute_tool",
+            "gen_ai.tool.type" = "function",
+            gen_ai.tool.name = tool.name(),
+            gen_ai.tool.call.id = id,
+        );
+        let run = tool.run(around, arguments).instrument(span);
+        let outcome = tokio::time::timeout(self.mind.options.tool_deadline, run).await;
         let outcome = outcome.unwrap_or_else(|_| Outcome::failed("it took too long", tool.apology()));
         if !outcome.gone.is_empty() {
             self.mind.sessions.forget(&self.opening.tenant, self.opening.session, &outcome.gone);
