@@ -131,7 +131,7 @@ impl Shell {
             session = self.options.context.session.map(tracing::field::display),
             tenant = %self.options.context.tenant,
             otel.status_code = tracing::field::Empty,
-            error.r#type = tracing::field::Empty,
+            "error.type" = tracing::field::Empty,
         );
         if let Some(thrown_away) = self.thrown_away.take() {
             thrown_away.link_from(&span);
