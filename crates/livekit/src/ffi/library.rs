@@ -18,9 +18,13 @@ use crate::AudioFrame;
 
 /// The release whose messages `proto/livekit_ffi` describes.
 pub const LIBRARY_VERSION: &str = "1.2.0";
-/// The hash of the `liblivekit_ffi.so` of that release for x86-64 Linux. Messages change between releases, so another file
-/// is refused instead of being misunderstood.
-pub const LIBRARY_SHA256: &str = "b0e3b91dcf42b486045b6acca4863b132e3c4d114d5701b5759c7661c04ea1eb";
+/// The hash of the `liblivekit_ffi.so` of that release for Linux on this processor. Messages change between releases, so
+/// another file is refused instead of being misunderstood.
+pub const LIBRARY_SHA256: &str = if cfg!(target_arch = "aarch64") {
+    "1851e0a2b740be6041e5a8bf66f419f78f0a424348b4d44d52bf2ece231ab740"
+} else {
+    "b0e3b91dcf42b486045b6acca4863b132e3c4d114d5701b5759c7661c04ea1eb"
+};
 
 type EventCallback = unsafe extern "C" fn(*const u8, usize);
 type Initialize = unsafe extern "C" fn(EventCallback, bool, *const c_char, *const c_char);
