@@ -13,8 +13,9 @@ pub(crate) fn write(headers: &mut HeaderMap) {
     });
 }
 
-/// `span` as a child of the span in which the message was sent.
+/// `span` as a child of the span in which the message was sent. What was sent outside of any, such as a look whether somebody is
+/// there, is asked many times a minute: in the list of traces it would hide the others.
 pub(crate) fn continue_in(span: Span, headers: &HeaderMap) -> Span {
     let traceparent = headers.get(TRACE_PARENT).map(|value| value.as_str());
-    aether_telemetry::span_from_remote(span, traceparent)
+    aether_telemetry::span_from_caller(span, traceparent)
 }

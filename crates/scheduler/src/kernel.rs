@@ -54,6 +54,7 @@ impl Kernel {
             "job",
             otel.name = job.kind,
             otel.kind = "consumer",
+            otel.status_code = field::Empty,
             tenant = %job.tenant,
             session = job.session.map(field::display),
             turn = job.payload.get("turn_id").and_then(serde_json::Value::as_str),

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::clock::unix_ms;
 use crate::kernel::Kernel;
@@ -34,6 +35,9 @@ pub(crate) async fn work(kernel: &Arc<Kernel>, job: JobRow, place: OwnedSemaphor
     let kind_name = kind.map_or("unknown", Kind::name);
     let outcome_name = outcome.as_ref().map_or("stopped", Outcome::name);
     metrics::counter!(metric::JOB_ATTEMPTS, "kind" => kind_name, "outcome" => outcome_name).increment(1);
+    if matches!(outcome, Some(Outcome::Failed(_) | Outcome::Impossible(_))) {
+        Span::current().record("otel.status_code", "ERROR");
+    }
     if let Some(outcome) = outcome {
         let limits = kind.map_or(Limits::DEFAULT, Kind::limits);
         finish(kernel, &job, kind, outcome, &limits).await;

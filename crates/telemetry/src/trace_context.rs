@@ -2,8 +2,9 @@
 
 use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
-use opentelemetry::trace::TraceContextExt;
+use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags, TraceState};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -45,6 +46,22 @@ pub fn span_from_remote(span: Span, traceparent: Option<&str>) -> Span {
         let _ = span.set_parent(parent);
     }
     span
+}
+
+/// The same, for work that begins no trace worth keeping: where the caller names none, its log lines have an id and it is not
+/// exported.
+pub fn span_from_caller(span: Span, traceparent: Option<&str>) -> Span {
+    let caller = extract(traceparent);
+    let parent = if caller.span().span_context().is_valid() { caller } else { unkept() };
+    let _ = span.set_parent(parent);
+    span
+}
+
+fn unkept() -> Context {
+    let ids = RandomIdGenerator::default();
+    let (trace, span) = (ids.new_trace_id(), ids.new_span_id());
+    let context = SpanContext::new(trace, span, TraceFlags::NOT_SAMPLED, true, TraceState::NONE);
+    Context::new().with_remote_span_context(context)
 }
 
 /// Id of the trace that the current span belongs to: 32 hexadecimal digits.

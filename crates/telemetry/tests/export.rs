@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use aether_settings::{Loader, TelemetrySettings};
-use aether_telemetry::{Stage, Traced, init, span_from_remote};
+use aether_telemetry::{Stage, Traced, init, span_from_caller, span_from_remote};
 use axum::http::{HeaderMap, Response};
 use bytes::{Buf, Bytes, BytesMut};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -66,6 +66,8 @@ async fn a_span_reaches_the_collector_with_its_trace_and_its_service() -> Result
     drop(before);
     thrown_away.link_from(&span);
     drop(span);
+    drop(span_from_caller(tracing::info_span!(target: "aether_tts", "asked in a trace"), Some(parent)));
+    drop(span_from_caller(tracing::info_span!(target: "aether_tts", "asked outside of any"), None));
     // What is still on its way leaves when the process ends.
     tokio::task::spawn_blocking(move || drop(guard)).await?;
 
@@ -85,6 +87,7 @@ async fn a_span_reaches_the_collector_with_its_trace_and_its_service() -> Result
     let seconds = |nanos: u64| nanos / 1_000_000_000;
     let times = [whole, part].map(|span| (seconds(span.start_time_unix_nano), seconds(span.end_time_unix_nano)));
     assert_eq!(times, [(100, 130), (110, 120)]);
+    assert!(named("asked in a trace").is_ok() && named("asked outside of any").is_err(), "{spans:?}");
     let before = named("before")?;
     assert_eq!((&span.links[0].trace_id, &span.links[0].span_id), (&before.trace_id, &before.span_id));
     Ok(())
