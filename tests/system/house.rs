@@ -11,9 +11,9 @@ use aether_identity::{Keyring, PageClaims, Scopes};
 use aether_livekit::{ApiKey, RoomAdmin, room_name, token};
 use aether_proto::{AgentId, PersonId, RoomName, TenantId};
 use aether_speech::stt::{Options, Priority, Request, Transcriber};
-use aether_store::{Login, Rooms, Store};
+use aether_store::{Login, REDIS_OWNER, Rooms, Store, redis_users};
 use aether_supervisor::part;
-use aether_testkit::{self as testkit, LiveKit, Llm, Server, eventually};
+use aether_testkit::{self as testkit, LiveKit, Llm, RedisUsers, Server, eventually};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -60,7 +60,7 @@ impl House {
         let webhook = format!("http://127.0.0.1:{gateway_port}/livekit/webhook");
         let (nats, redis, postgres, livekit, llm) = tokio::join!(
             testkit::nats(),
-            testkit::redis(),
+            testkit::redis_for(redis_access()),
             testkit::postgres(),
             testkit::livekit_with_webhook(&webhook),
             testkit::llm_with(MODEL)
@@ -75,7 +75,7 @@ impl House {
             ("AETHER_IDENTITY_SECRET", IDENTITY_SECRET.to_owned()),
             ("AETHER_NOTIFIER_SECRET", NOTIFIER_SECRET.to_owned()),
             ("NATS_URL", nats.url.clone()),
-            ("REDIS_URL", redis.url.clone()),
+            ("REDIS_URL", as_redis_owner(&redis.url)),
             ("LIVEKIT_URL", livekit.url.clone()),
             ("LIVEKIT_API_KEY", livekit.api_key.clone()),
             ("LIVEKIT_API_SECRET", livekit.api_secret.clone()),
@@ -218,7 +218,7 @@ impl House {
 
     /// Whether an agent says in Redis that it has this room.
     pub async fn leased(&self, room: &str) -> bool {
-        let rooms = Rooms::connect(&self.redis.url).unwrap();
+        let rooms = Rooms::connect(&as_redis_owner(&self.redis.url)).unwrap();
         let holder = rooms.holder(&TenantId::new(TENANT).unwrap(), &RoomName::new(room).unwrap()).await;
         holder.unwrap().is_some()
     }
@@ -243,6 +243,15 @@ pub fn text(object: &Value, field: &str) -> String {
     text.unwrap().to_owned()
 }
 
+fn redis_access() -> RedisUsers {
+    let users = redis_users(|_| SERVICE_PASSWORD.to_owned());
+    RedisUsers { users, owner: (REDIS_OWNER.to_owned(), SERVICE_PASSWORD.to_owned()) }
+}
+
+fn as_redis_owner(url: &str) -> String {
+    url.replace("://", &format!("://{REDIS_OWNER}:{SERVICE_PASSWORD}@"))
+}
+
 async fn service(
     name: &'static str,
     port: Option<u16>,
@@ -257,6 +266,8 @@ async fn service(
         if let Some(login) = login {
             environment.insert("POSTGRES_URL".to_owned(), login.url(postgres, SERVICE_PASSWORD).unwrap());
         }
+        let redis = environment["REDIS_URL"].replace(&format!("//{REDIS_OWNER}:"), &format!("//{name}:"));
+        environment.insert("REDIS_URL".to_owned(), redis);
         environment.insert(format!("AETHER_{}_BIND", name.to_uppercase()), format!("127.0.0.1:{port}"));
         let environment = environment.into_iter().collect();
         let log = folder.join(format!("{name}.log"));

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use aether_models::ModelStore;
 use aether_settings::{Row, Source};
-use aether_store::Login;
+use aether_store::{Login, REDIS_OWNER, redis_services, redis_users};
 use aether_supervisor::{Component, Error as PartError, Layout, Port, Probe, Secrets, part};
 
 /// Ports of the parts that `aether up` starts; the settings' defaults name the same.
@@ -117,15 +117,20 @@ impl Plan {
         if let Some(row) = written(rows, "redis.url") {
             plan.uses("redis", row, &exposed, Probe::Redis);
         } else {
-            let redis = part::Redis { port: REDIS, state: layout.state("redis"), log: layout.log("redis") };
-            plan.starts("REDIS_URL", redis.component(layout)?);
+            let users = part::RedisUsers {
+                users: redis_users(|user| secrets.of_service(user).to_owned()),
+                owner: (REDIS_OWNER.to_owned(), secrets.of_service(REDIS_OWNER).to_owned()),
+            };
+            let (state, log) = (layout.state("redis"), layout.log("redis"));
+            plan.start.push(part::Redis { port: REDIS, state, users: Some(users), log }.component(layout)?);
+            plan.log_in_to_redis(secrets);
         }
 
         if let Some(row) = written(rows, "nats.url") {
             plan.uses("nats", row, &exposed, Probe::Nats);
         } else {
-            let nats = part::Nats { port: NATS, state: layout.state("nats"), log: layout.log("nats") };
-            plan.starts("NATS_URL", nats.component(layout)?);
+            let (state, log) = (layout.state("nats"), layout.log("nats"));
+            plan.starts("NATS_URL", part::Nats { port: NATS, state, users: None, log }.component(layout)?);
         }
 
         if let Some(row) = written(rows, "livekit.url") {
@@ -203,6 +208,14 @@ impl Plan {
             }
             self.tell_service(login.service(), "POSTGRES_URL", url);
         }
+    }
+
+    fn log_in_to_redis(&mut self, secrets: &Secrets) {
+        let url = |user| format!("redis://{user}:{}@127.0.0.1:{REDIS}", secrets.of_service(user));
+        for service in redis_services() {
+            self.tell_service(service, "REDIS_URL", url(service));
+        }
+        self.tell_owner("REDIS_URL", url(REDIS_OWNER));
     }
 
     fn start_llm(&mut self, layout: &Layout, rows: &[Row]) -> Result<(), PartError> {
@@ -320,7 +333,12 @@ mod tests {
             let url = &plan.environment_of(service)["POSTGRES_URL"];
             assert!(url.starts_with(&format!("postgres://aether_{service}:")), "{url}");
         }
-        assert!(!plan.environment_of("tts").contains_key("POSTGRES_URL"));
+        for service in ["gateway", "agent", "notifier"] {
+            let url = &plan.environment_of(service)["REDIS_URL"];
+            assert!(url.starts_with(&format!("redis://{service}:")), "{url}");
+        }
+        let tts = plan.environment_of("tts");
+        assert!(!tts.contains_key("POSTGRES_URL") && !tts.contains_key("REDIS_URL"));
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //!
 //! Redis: [`Rooms`] says who holds a room and what happens in it. A room is taken with a [`RoomLease`] under an epoch that
 //! only grows; what its holder last wrote stays for a minute after them, for whoever takes over. Losing Redis never ends a
-//! running room; `lease.rs` says what each answer means for the holder.
+//! running room; `lease.rs` says what each answer means for the holder. Who may do what there says `redis_users.rs`.
 //!
 //! This crate never decides what is worth keeping: callers do.
 
@@ -30,6 +30,7 @@ mod migration;
 mod notify;
 mod past;
 mod person;
+mod redis_users;
 mod room;
 mod room_key;
 mod schedule;
@@ -56,6 +57,7 @@ pub use notify::{
 };
 pub use past::{SessionQuery, SessionSummary, TurnRow};
 pub use person::PersonRow;
+pub use redis_users::{REDIS_OWNER, redis_services, redis_users};
 pub use room::{LastHeard, OpenTurn, RoomHolder, RoomState, Rooms, RoomsError};
 pub use schedule::{NewSchedule, ScheduleRow};
 pub use session::NewSession;

@@ -9,7 +9,7 @@ mod service;
 
 pub use livekit::LiveKit;
 pub use llm::Llm;
-pub use nats::Nats;
+pub use nats::{Nats, NatsUsers};
 pub use postgres::Postgres;
-pub use redis::Redis;
+pub use redis::{Redis, RedisUsers};
 pub use service::Service;

@@ -13,7 +13,8 @@ use nix::{sys::signal::killpg, unistd::Pid};
 use tokio::time::timeout;
 
 fn nats(dir: &Path) -> Component {
-    let nats = part::Nats { port: free_port().unwrap(), state: dir.join("nats"), log: dir.join("nats.log") };
+    let nats =
+        part::Nats { port: free_port().unwrap(), state: dir.join("nats"), users: None, log: dir.join("nats.log") };
     nats.component(&Layout::find().unwrap()).unwrap()
 }
 

@@ -1,6 +1,9 @@
 use std::{future::Future, ops::Deref, path::Path};
 
-use aether_supervisor::{Component, Error, Layout, Process, Secrets, free_port, free_udp_port, part, part::{NatsUsers, RedisUsers}};
+use aether_supervisor::{
+    Component, Error, Layout, Process, Secrets, free_port, free_udp_port, part,
+    part::{NatsUsers, RedisUsers},
+};
 use tempfile::TempDir;
 
 /// A server that belongs to one test.

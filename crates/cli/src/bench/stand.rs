@@ -108,9 +108,10 @@ pub(super) async fn start(
         let made = tokio::task::spawn_blocking(move || postgres.component(&layout)).await;
         made.map_err(|error| Error::Input(error.to_string()))??
     };
-    let redis =
-        part::Redis { port: port()?, state: layout.state("redis"), log: layout.log("redis") }.component(layout)?;
-    let nats = part::Nats { port: port()?, state: layout.state("nats"), log: layout.log("nats") }.component(layout)?;
+    let redis = part::Redis { port: port()?, state: layout.state("redis"), users: None, log: layout.log("redis") }
+        .component(layout)?;
+    let nats = part::Nats { port: port()?, state: layout.state("nats"), users: None, log: layout.log("nats") }
+        .component(layout)?;
     let livekit = part::LiveKit {
         port: port()?,
         rtc_tcp_port: port()?,

@@ -122,7 +122,7 @@ impl House {
 
     /// The states that the job was in, in order.
     pub async fn states(&self, job: JobId) -> Vec<String> {
-        let mut transaction = self.store.tenant(&self.context.tenant).await.unwrap();
+        let mut transaction = self.store_of(Login::Gateway).tenant(&self.context.tenant).await.unwrap();
         transaction.job_steps(job).await.unwrap().into_iter().map(|step| step.state).collect()
     }
 

@@ -1,13 +1,30 @@
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fmt, fs, path::PathBuf, time::Duration};
 
-use crate::{Component, Error, Launch, Layout, Port, Probe};
+use crate::{Component, Error, Launch, Layout, Port, Probe, write_private};
 
 /// Redis (or Valkey under its name), keeping an append-only file.
 #[derive(Debug, Clone)]
 pub struct Redis {
     pub port: u16,
     pub state: PathBuf,
+    /// Without it everybody on this machine may do everything.
+    pub users: Option<RedisUsers>,
     pub log: PathBuf,
+}
+
+/// Who may do what.
+#[derive(Clone)]
+pub struct RedisUsers {
+    /// Lines of the server's configuration; they hold passwords.
+    pub users: String,
+    /// User and password of somebody who may ask whether it answers.
+    pub owner: (String, String),
+}
+
+impl fmt::Debug for RedisUsers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisUsers").finish_non_exhaustive()
+    }
 }
 
 impl Redis {
@@ -15,15 +32,23 @@ impl Redis {
         let program = layout.program("redis-server", "set REDIS_URL to a Redis or Valkey server")?;
         fs::create_dir_all(&self.state).map_err(Error::file(&self.state))?;
         let port = self.port.to_string();
-        let launch = Launch::new("redis", program, self.log)
+        let url = format!("redis://127.0.0.1:{port}");
+        let mut launch = Launch::new("redis", program, self.log);
+        let mut probe = url.clone();
+        if let Some(RedisUsers { users, owner: (user, password) }) = self.users {
+            let config = self.state.with_extension("conf");
+            write_private(&config, &users)?;
+            launch = launch.arguments([config]);
+            probe = format!("redis://{user}:{password}@127.0.0.1:{port}");
+        }
+        let launch = launch
             .arguments(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "yes", "--dir"])
             .arguments([self.state]);
-        let url = format!("redis://127.0.0.1:{port}");
         Ok(Component {
             launch,
             ports: vec![Port::Tcp(self.port)],
             instead: format!("set REDIS_URL={url} to use it"),
-            probe: Probe::Redis(url.clone()),
+            probe: Probe::Redis(probe),
             ready_within: Duration::from_secs(30),
             url,
         })

@@ -32,7 +32,9 @@ pub async fn look(around: Arc<Surroundings>) -> Vec<Finding> {
 fn wanted(around: &Surroundings) -> Vec<Wanted> {
     let mut all = Vec::new();
     for (by, key, variable, ports) in plan::PARTS {
-        if around.starts(by, key) {
+        // A Postgres of one's own is known by its owner, too.
+        let is_used = by == "postgres" && around.is_chosen("postgres.owner_url");
+        if around.starts(by, key) && !is_used {
             let instead = format!("set {variable} to a server of your own");
             all.extend(ports.iter().map(|port| Wanted { by, port: *port, instead: instead.clone() }));
         }
