@@ -17,7 +17,7 @@ mod stand;
 mod voice;
 mod words;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Context, Error};
 
@@ -63,7 +63,7 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
 }
 
 /// p50, p95 and p99 of what was measured, and how often it was.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Spread {
     p50: f64,
     p95: f64,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use aether_audio::{RECOGNITION_HZ, Resampler, wav};
 use aether_settings::SpeechSettings;
 use aether_speech::stt::{Options, Priority, Request, Transcriber};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{taken_since, wrong};
@@ -18,7 +18,7 @@ const LONG: &str = "jfk.wav";
 const CLIPS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(10)];
 const ROUNDS: usize = 7;
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) model: String,
     pub(super) threads: usize,

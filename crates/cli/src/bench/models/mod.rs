@@ -7,10 +7,12 @@ mod speaking;
 mod thinking;
 
 use std::path::PathBuf;
+use std::process::Stdio;
 
-use aether_models::{Kind, ModelStore};
+use aether_models::{Kind, Model, ModelStore};
 use aether_settings::SpeechSettings;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use tokio::process::Command;
 
 use super::{machine, processes::resident, stand};
 use crate::{Context, Error, print};
@@ -34,7 +36,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Report {
     machine: String,
     hearing: Vec<hearing::Row>,
@@ -53,23 +55,56 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<(), E
 
 async fn measure(context: &Context, arguments: &Arguments) -> Result<Report, Error> {
     let store = ModelStore::new(context.layout().models());
-    let speech = context.settings(SpeechSettings::read)?;
+    let measurable = |model: &&Model| matches!(model.kind, Kind::Stt | Kind::Tts | Kind::Llm);
+    let installed = store.manifest().models().filter(measurable).filter(|model| store.is_present(model));
     let mut report = Report { machine: machine(), hearing: Vec::new(), speaking: Vec::new(), thinking: Vec::new() };
-    let installed = store.manifest().models().filter(|model| store.is_present(model));
     for model in installed.filter(|model| model.id.contains(&arguments.only)) {
-        let weights = store.require_all(&model.id)?.swap_remove(0);
-        eprintln!("{}", model.id);
-        match model.kind {
-            Kind::Stt => report.hearing.push(hearing::measure(&model.id, &weights, &speech, &arguments.audio).await?),
-            Kind::Tts => report.speaking.push(speaking::measure(context, &model.id, weights).await?),
-            Kind::Llm => {
-                let measuring = stand::run(context.layout(), async |layout, stack| {
-                    thinking::measure(layout, stack, &model.id, weights).await
-                });
-                report.thinking.push(measuring.await?);
-            }
-            Kind::Vad | Kind::EndOfTurn | Kind::Embeddings => {}
+        if model.id == arguments.only {
+            return measure_one(context, &store, model, arguments).await;
         }
+        eprintln!("{}", model.id);
+        let Report { machine: _, hearing, speaking, thinking } = measure_elsewhere(model, arguments).await?;
+        report.hearing.extend(hearing);
+        report.speaking.extend(speaking);
+        report.thinking.extend(thinking);
+    }
+    Ok(report)
+}
+
+/// In a process of its own: what the model before it leaves behind would be in the memory of this one.
+async fn measure_elsewhere(model: &Model, arguments: &Arguments) -> Result<Report, Error> {
+    let own = std::env::current_exe().map_err(Error::io("this program can't be found"))?;
+    let mut measuring = Command::new(own);
+    measuring.args(["bench", "models", "--json", "--only", &model.id, "--audio"]).arg(&arguments.audio);
+    let measuring = measuring.stderr(Stdio::inherit()).kill_on_drop(true).output().await;
+    let measured = measuring.map_err(Error::io("this program can't be started again"))?;
+    if !measured.status.success() {
+        return Err(Error::Told);
+    }
+    serde_json::from_slice(&measured.stdout).map_err(|error| wrong(&error))
+}
+
+async fn measure_one(
+    context: &Context,
+    store: &ModelStore,
+    model: &Model,
+    arguments: &Arguments,
+) -> Result<Report, Error> {
+    let mut report = Report { machine: machine(), hearing: Vec::new(), speaking: Vec::new(), thinking: Vec::new() };
+    let weights = store.require_all(&model.id)?.swap_remove(0);
+    match model.kind {
+        Kind::Stt => {
+            let speech = context.settings(SpeechSettings::read)?;
+            report.hearing.push(hearing::measure(&model.id, &weights, &speech, &arguments.audio).await?);
+        }
+        Kind::Tts => report.speaking.push(speaking::measure(context, &model.id, weights).await?),
+        Kind::Llm => {
+            let measuring = stand::run(context.layout(), async |layout, stack| {
+                thinking::measure(layout, stack, &model.id, weights).await
+            });
+            report.thinking.push(measuring.await?);
+        }
+        Kind::Vad | Kind::EndOfTurn | Kind::Embeddings => {}
     }
     Ok(report)
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 use aether_settings::{HomeSettings, SpeechSettings};
 use aether_speech::onnx;
 use aether_speech::tts::{Chunk, Options, Voice};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{taken_since, wrong};
@@ -19,7 +19,7 @@ const SENTENCES: [&str; 3] = [
 ];
 const ROUNDS: usize = 10;
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) model: String,
     /// From the text to the first samples, of sentences of 3, 8 and 15 words. Milliseconds.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use aether_llm::{ChatRequest, Client, Delta, Dialect, Message, Options};
 use aether_supervisor::{Layout, Stack, free_port, part};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -32,7 +32,7 @@ const QUESTION: &str = "Tell me in a few sentences why it is nice to live near t
 const ANSWER: NonZeroU32 = NonZeroU32::new(64).unwrap();
 const ROUNDS: usize = 5;
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) model: String,
     /// That write; prompts are read with all cores.
