@@ -2,7 +2,7 @@
 //! its session goes on.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aether_bus::Context;
 use aether_livekit::well_known::{CHAT_TOPIC, PERSON_ATTRIBUTE};
@@ -10,6 +10,7 @@ use aether_livekit::worker::JobContext;
 use aether_livekit::{DisconnectReason, RemoteParticipant, RemoteTrack, RoomEvent, RoomOptions, TrackSource};
 use aether_proto::{AgentState, PersonId, RoomName, SessionId, TenantId};
 use aether_store::RoomState;
+use aether_telemetry::metric;
 use aether_turn::floor::Phase;
 use aether_voice::media::Participant;
 use aether_voice::session::{self, Guest, Handle, Manners, OpenTurn};
@@ -61,6 +62,7 @@ impl Visit<'_> {
     }
 
     async fn stay(self, job: JobContext, session: SessionId) -> Result<(), aether_livekit::Error> {
+        let began = Instant::now();
         let (room, mut events) = job.connect(RoomOptions::default()).await?;
         let stage = Arc::new(Stage::open(room.local_participant().clone()).await?);
         stage.set_state(AgentState::Initializing).await;
@@ -86,6 +88,7 @@ impl Visit<'_> {
         if self.is_returning {
             people.come_back(self.keeper.inherited().and_then(unanswered)).await;
         }
+        metrics::histogram!(metric::ROOM_JOIN).record(began.elapsed());
         tracing::info!(returning = self.is_returning, "in the room");
 
         let publishing = self.keeper.publish(session, &handle, people.present());

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use aether_llm::{ChatRequest, Delta, FinishReason, Message, ToolCall, ToolCalls, ToolChoice, ToolSpec};
 use aether_proto::{Error, ErrorCode, Status, ToolResult, TurnId, Usage, brain_output};
 use aether_settings::OfferTools;
+use aether_telemetry::metric;
 use serde_json::Value;
 use tracing::{Instrument as _, debug, info, info_span, warn};
 
@@ -323,6 +324,8 @@ impl Turn {
         if !outcome.gone.is_empty() {
             self.mind.sessions.forget(&self.opening.tenant, self.opening.session, &outcome.gone);
         }
+        metrics::counter!(metric::TOOL_CALLS, "tool" => tool.name(), "outcome" => if outcome.ok { "ok" } else { "failed" })
+            .increment(1);
         info!(tool = tool.name(), ok = outcome.ok, ms = milliseconds(began.elapsed()), "a tool has run");
         self.report(id, tool.name(), &outcome, committed).await?;
         Ok(outcome)

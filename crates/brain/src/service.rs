@@ -6,11 +6,12 @@ use std::time::Duration;
 use aether_bus::{Bus, ServiceOptions};
 use aether_proto::{ReadyReply, ReadyRequest, subject};
 use aether_store::Store;
-use aether_telemetry::{Health, HttpServer, ServeError, http_router};
+use aether_telemetry::{Health, HttpServer, ServeError, http_router, metric};
 use futures::TryFutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::mind::Mind;
+use crate::tool::{self, Tool};
 use crate::{Options, Settings, embed, facts, health, raw_completion, sentence, summaries, turn, turn_log};
 
 const NAME: &str = "brain";
@@ -89,6 +90,7 @@ impl Service {
     /// Answers until `shutdown`, then finishes what was begun. It takes calls from the first moment: what is missing becomes
     /// an error, or an answer without it, of the call that needs it.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        metric::from_zero(metric::TOOL_CALLS, &[("tool", &tool::ALL.map(Tool::name)), ("outcome", &["ok", "failed"])]);
         let Self { options, parts: Parts { bus, store, llm, http }, health } = self;
         let (nats, model) = (health.part("nats"), health.part("llm"));
         let (postgres, memory) = (health.optional_part("postgres"), health.optional_part("memory"));

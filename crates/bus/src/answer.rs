@@ -80,7 +80,7 @@ async fn finish(work: TaskTracker, stop: CancellationToken, abandon: Cancellatio
 
 /// The names within a subject are as many as there are rooms; a metric has one series for all of them:
 /// `room.acme.kitchen.control` is a `room.*.*.control`.
-fn kind(subject: &str) -> String {
+pub(crate) fn kind(subject: &str) -> String {
     let last = subject.split('.').count().saturating_sub(1);
     let tokens = subject.split('.').enumerate();
     tokens.map(|(place, token)| if place == 0 || place == last { token } else { "*" }).collect::<Vec<_>>().join(".")

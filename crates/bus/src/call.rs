@@ -27,6 +27,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::frame::{AudioFrame, Content, Frame, Outgoing};
 use crate::headers;
+use crate::request::came_back;
 
 /// How patient, and how far ahead, a call is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +97,7 @@ impl Bus {
 
         let inbox = self.inbox(options.audio_output);
         let frames = self.client().subscribe(inbox.clone()).await.map_err(|_| Error::Disconnected)?;
+        let began = Instant::now();
         self.client()
             .publish_with_reply_and_headers(subject.to_owned(), inbox, outgoing, payload)
             .await
@@ -103,7 +105,9 @@ impl Bus {
 
         let (opened_sender, opened) = oneshot::channel();
         tokio::spawn(Caller::new(self.client().clone(), subject, frames, &options, context).run(opened_sender));
-        let Opened { line, contents, outcome } = opened.await.map_err(|_| Error::Disconnected)??;
+        let opened = opened.await.map_err(|_| Error::Disconnected)?;
+        came_back(subject, &opened, began);
+        let Opened { line, contents, outcome } = opened?;
 
         Ok(Call {
             line,

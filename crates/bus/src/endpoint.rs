@@ -89,6 +89,8 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Answers until `stop`, and then what the server had already given to this process.
     pub(crate) async fn run(self: Arc<Self>, mut requests: Subscriber, stop: CancellationToken, work: TaskTracker) {
+        let outcomes: Vec<_> = ["ok", "cancelled"].into_iter().chain(ErrorCode::ALL.map(ErrorCode::as_str)).collect();
+        metric::from_zero(metric::BUS_HANDLED, &[("subject", &[&self.kind]), ("outcome", &outcomes)]);
         while let Some(Some(message)) = stop.run_until_cancelled(requests.next()).await {
             self.take(message, &work).await;
         }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use aether_telemetry::metric;
 use async_nats::{Request, RequestErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
+use crate::answer::kind;
 use crate::bus::Bus;
 use crate::context::Context;
 use crate::error::Error;
@@ -15,6 +17,17 @@ use crate::{frame, headers};
 impl Bus {
     /// Asks whoever answers `subject`, until the context's deadline or, without one, [`crate::Options::request_limit`].
     pub async fn request<Q, R>(&self, context: &Context, subject: &str, question: &Q) -> Result<R, Error>
+    where
+        Q: Serialize,
+        R: DeserializeOwned,
+    {
+        let began = Instant::now();
+        let reply = self.ask(context, subject, question).await;
+        came_back(subject, &reply, began);
+        reply
+    }
+
+    async fn ask<Q, R>(&self, context: &Context, subject: &str, question: &Q) -> Result<R, Error>
     where
         Q: Serialize,
         R: DeserializeOwned,
@@ -38,6 +51,13 @@ impl Bus {
         }
         frame::decode(subject, &reply.payload)
     }
+}
+
+/// Measures the way to whoever answers and back.
+pub(crate) fn came_back<R>(subject: &str, reply: &Result<R, Error>, began: Instant) {
+    let outcome = reply.as_ref().map_or_else(|error| error.code().as_str(), |_| "ok");
+    metrics::histogram!(metric::BUS_ROUND_TRIP, "subject" => kind(subject), "outcome" => outcome)
+        .record(began.elapsed());
 }
 
 fn request_error(subject: &str, limit: Duration, kind: RequestErrorKind, max_payload: usize) -> Error {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use aether_bus::{Bus, Error, Event, Subscription};
 use aether_proto::{ClientEvent, Notification, PersonId, TenantId, client_event, subject};
+use aether_telemetry::metric;
 use axum::extract::ws::Utf8Bytes;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -112,6 +113,7 @@ impl Feed {
 impl Drop for Feed {
     fn drop(&mut self) {
         self.listeners.remove(&self.tenant, self.id);
+        metrics::gauge!(metric::WEBSOCKETS).decrement(1.0);
     }
 }
 
@@ -188,6 +190,7 @@ impl Listeners {
         registry.next_id += 1;
         let listener = Listener { person: person.cloned(), queue: Arc::clone(&queue) };
         registry.tenants.entry(tenant.clone()).or_default().insert(id, listener);
+        metrics::gauge!(metric::WEBSOCKETS).increment(1.0);
         Feed { listeners: self.clone(), tenant: tenant.clone(), id, queue }
     }
 

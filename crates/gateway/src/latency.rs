@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aether_proto::TurnMetrics;
+use aether_telemetry::metric;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -102,6 +103,7 @@ struct Summary {
 
 impl Latency {
     pub fn of_chat(&self, first_token: Duration) {
+        metrics::histogram!(metric::CHAT_FIRST_TOKEN).record(first_token);
         self.record(Stage::ChatFirstToken, first_token.as_secs_f64() * 1e3);
     }
 

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clerk::Clerk;
 use crate::kernel::Kernel;
-use crate::kind::Pool;
+use crate::kind::{self, Pool};
 use crate::{Options, Settings, clock, control, pool, submission};
 
 const NAME: &str = "scheduler";
@@ -74,6 +74,7 @@ impl Service {
         let Self { options, parts: Parts { bus, store, http }, health } = self;
         let (nats, postgres) = (health.part("nats"), health.part("postgres"));
         let jobs = health.optional_part("jobs");
+        kind::begin_counting();
         let clerk = Clerk::start(&store);
         let kernel = Kernel::new(options, bus.clone(), store, clerk);
         tokio::select! {

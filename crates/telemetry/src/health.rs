@@ -103,7 +103,7 @@ impl Health {
             if is_new {
                 let detail = "starting".to_owned();
                 parts.push(Part { name: name.to_owned(), required, state: State::Waiting, detail });
-                metrics::gauge!(metric::PART_UP, "part" => name.to_owned()).set(0.0);
+                show(name, required, false);
             }
             is_new
         });
@@ -145,9 +145,11 @@ impl PartHealth {
 
     fn set(&self, state: State, detail: impl Display) {
         let detail = detail.to_string();
+        let mut required = false;
         let changed = self.parts.send_if_modified(|parts| {
             let Some(part) = parts.iter_mut().find(|part| *part.name == *self.name) else { return false };
             let changed = part.state != state || (state != State::Up && part.detail != detail);
+            required = part.required;
             part.state = state;
             part.detail.clone_from(&detail);
             changed
@@ -155,13 +157,22 @@ impl PartHealth {
         if !changed {
             return;
         }
-        metrics::gauge!(metric::PART_UP, "part" => self.name.to_string()).set(f64::from(u8::from(state.serves())));
+        show(&self.name, required, state.serves());
         match state {
             State::Up => tracing::info!(part = %self.name, "part is up"),
             State::Waiting => tracing::info!(part = %self.name, detail, "waiting for a part"),
             State::Degraded | State::Down => tracing::warn!(part = %self.name, ?state, detail, "part is not well"),
         }
     }
+}
+
+fn show(part: &str, required: bool, is_up: bool) {
+    let required = if required { "yes" } else { "no" };
+    metrics::gauge!(metric::PART_UP, "part" => part.to_owned(), "required" => required).set(if is_up {
+        1.0
+    } else {
+        0.0
+    });
 }
 
 fn is_ready(parts: &[Part]) -> bool {

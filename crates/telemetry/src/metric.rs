@@ -35,6 +35,8 @@ pub const TURN_OVERHEAD: &str = "voice_turn_overhead_seconds";
 pub const SESSIONS: &str = "voice_session_active";
 /// Times a person stopped an answer by speaking.
 pub const INTERRUPTIONS: &str = "voice_interruption_count_total";
+/// Words that a person began within the longest pause there is after what had been taken for all they wanted to say.
+pub const CUT_OFFS: &str = "voice_cut_off_total";
 /// Stretches of sound that were not answered. Label `reason` (`no_speech`, `backchannel`).
 pub const IGNORED: &str = "voice_utterance_ignored_total";
 /// Work that was dropped because its turn had moved on. Label `what`.
@@ -43,10 +45,17 @@ pub const STALE: &str = "voice_turn_stale_total";
 pub const PLAYOUT_STALE: &str = "voice_playout_stale_items_total";
 /// One decode of a person's speech, partial or final.
 pub const STT_DECODE: &str = "voice_stt_decode_seconds";
+/// How long it had waited for a decoder.
+pub const STT_WAIT: &str = "voice_stt_wait_seconds";
+/// How long the speech in it is.
+pub const STT_AUDIO: &str = "voice_stt_audio_seconds";
 /// Frames that a lane dropped because it could not keep up.
 pub const LANE_DROPPED: &str = "voice_lane_dropped_frames_total";
 /// Client events that were dropped because nobody took them in time.
 pub const EVENTS_DROPPED: &str = "voice_dropped_client_events_total";
+
+/// From an agent's beginning in a room to the session with all who are there.
+pub const ROOM_JOIN: &str = "voice_room_join_seconds";
 
 /// Syntheses that a tts process works on.
 pub const SYNTHESES: &str = "voice_synthesis_active";
@@ -56,6 +65,20 @@ pub const SYNTHESISED: &str = "voice_synthesis_audio_seconds";
 /// How long it took to recall memories for a turn. Label `stage` (`embed`, `search`).
 pub const MEMORY_RECALL: &str = "aether_memory_recall_seconds";
 
+/// The agent's own tools that were run. Labels `tool`, `outcome` (`ok`, `failed`).
+pub const TOOL_CALLS: &str = "aether_tool_calls_total";
+
+/// From a written question's arrival at the gateway to the first token of its answer.
+pub const CHAT_FIRST_TOKEN: &str = "aether_chat_first_token_seconds";
+/// From a request's arrival at the gateway to the beginning of its answer. Labels `http_route`, as the table of
+/// routes writes it, and `status` (`1xx` to `5xx`).
+pub const HTTP_REQUEST_DURATION: &str = "http_server_request_duration_seconds";
+/// WebSockets on which a gateway pushes what happens.
+pub const WEBSOCKETS: &str = "aether_websockets_open";
+
+/// From a question to its reply, or of a call to its acceptance, as the asking side sees it. Labels `subject`, `outcome` (`ok` or
+/// an error's code).
+pub const BUS_ROUND_TRIP: &str = "aether_bus_round_trip_seconds";
 /// Requests and calls that a worker took, one each. Labels `subject`, `outcome` (`ok`, `cancelled` or an error's code).
 pub const BUS_HANDLED: &str = "aether_bus_handled_total";
 /// How long each of them took. Labels as above.
@@ -83,10 +106,10 @@ pub const PROCESS_MEMORY: &str = "process_resident_memory_bytes";
 /// Time that processors spent on the process.
 pub const PROCESS_CPU: &str = "process_cpu_seconds_total";
 
-/// Whether a part is up (1) or not (0). Label `part`.
+/// Whether a part is up (1) or not (0). Labels `part`, `required` (`yes`: without it the service is not ready).
 pub const PART_UP: &str = "part_up";
 
-const HISTOGRAMS: [(&str, Unit, &str); 15] = [
+const HISTOGRAMS: [(&str, Unit, &str); 21] = [
     (OPERATION_DURATION, Unit::Seconds, "duration of one model operation"),
     (TIME_TO_FIRST_TOKEN, Unit::Seconds, "request to first token or first PCM"),
     (TOKEN_USAGE, Unit::Count, "tokens of one request"),
@@ -97,21 +120,29 @@ const HISTOGRAMS: [(&str, Unit, &str); 15] = [
     (TURN_TOTAL, Unit::Seconds, "last speech sample to first PCM handed to the room"),
     (TURN_OVERHEAD, Unit::Seconds, "what no wait, model or network took of a turn"),
     (STT_DECODE, Unit::Seconds, "one decode of a person's speech"),
+    (STT_WAIT, Unit::Seconds, "waiting for a decoder"),
+    (STT_AUDIO, Unit::Seconds, "length of the speech that was decoded"),
+    (ROOM_JOIN, Unit::Seconds, "an agent's beginning in a room to the session with all who are there"),
     (SYNTHESISED, Unit::Seconds, "length of the speech that was made"),
     (MEMORY_RECALL, Unit::Seconds, "recalling memories for a turn, by stage"),
     (JOB_START, Unit::Seconds, "from when a job was due to its beginning"),
     (NOTIFICATION_DECISION, Unit::Seconds, "deciding whether somebody is told, by who decides"),
+    (CHAT_FIRST_TOKEN, Unit::Seconds, "a written question's arrival to the first token of its answer"),
+    (HTTP_REQUEST_DURATION, Unit::Seconds, "a request's arrival to the beginning of its answer"),
+    (BUS_ROUND_TRIP, Unit::Seconds, "a question to its reply, or a call to its acceptance"),
     (BUS_HANDLED_DURATION, Unit::Seconds, "one request or call, from its arrival to its end"),
 ];
 
-const COUNTERS: [(&str, &str); 12] = [
+const COUNTERS: [(&str, &str); 14] = [
     (TURNS, "turns that ended, by how"),
     (INTERRUPTIONS, "answers that a person stopped by speaking"),
+    (CUT_OFFS, "words after what was taken for all that a person wanted to say"),
     (IGNORED, "stretches of sound that were not answered, by reason"),
     (STALE, "work dropped because its turn had moved on"),
     (PLAYOUT_STALE, "speech dropped before it was played"),
     (LANE_DROPPED, "frames that a lane could not keep up with"),
     (EVENTS_DROPPED, "client events that nobody took in time"),
+    (TOOL_CALLS, "tools that were run, by outcome"),
     (JOB_ATTEMPTS, "attempts at jobs that ended, by kind and outcome"),
     (NOTIFICATIONS, "events that became notifications, by state"),
     (NOTIFICATION_DELIVERIES, "attempts to tell somebody, by channel and outcome"),
@@ -119,9 +150,10 @@ const COUNTERS: [(&str, &str); 12] = [
     (PROCESS_CPU, "time that processors spent on this process"),
 ];
 
-const GAUGES: [(&str, &str); 7] = [
+const GAUGES: [(&str, &str); 8] = [
     (SESSIONS, "rooms that this process holds"),
     (SYNTHESES, "syntheses in progress"),
+    (WEBSOCKETS, "WebSockets that are open"),
     (JOBS, "jobs that have not ended, by pool and state"),
     (JOBS_OLDEST, "how long the oldest waiting job has been due"),
     (JOBS_RUNNING, "jobs that this process works on"),
@@ -134,7 +166,7 @@ type Values = &'static [(&'static str, &'static [&'static str])];
 
 /// What each service shows from its start, with every value of the labels. What is known only elsewhere, such as the kinds of
 /// jobs, begins there.
-const FROM_ZERO: [(&str, &str, Values); 21] = [
+const FROM_ZERO: [(&str, &str, Values); 28] = [
     ("agent", TURNS, &[("end", &["completed", "interrupted", "withdrawn", "error"])]),
     ("agent", TURN_ENDPOINT, &[]),
     ("agent", TURN_STT, &[]),
@@ -144,15 +176,22 @@ const FROM_ZERO: [(&str, &str, Values); 21] = [
     ("agent", TURN_OVERHEAD, &[]),
     ("agent", SESSIONS, &[]),
     ("agent", INTERRUPTIONS, &[]),
+    ("agent", CUT_OFFS, &[]),
     ("agent", IGNORED, &[("reason", &["no_speech", "backchannel"])]),
     ("agent", PLAYOUT_STALE, &[]),
     ("agent", STT_DECODE, &[]),
+    ("agent", STT_WAIT, &[]),
+    ("agent", STT_AUDIO, &[]),
+    ("agent", ROOM_JOIN, &[]),
     ("agent", LANE_DROPPED, &[]),
     ("agent", EVENTS_DROPPED, &[]),
     ("brain", STALE, &[("what", &["brain_update", "brain_commit", "brain_call"])]),
     ("brain", MEMORY_RECALL, &[("stage", &["embed", "search"])]),
     ("tts", SYNTHESES, &[]),
     ("tts", SYNTHESISED, &[]),
+    ("gateway", CHAT_FIRST_TOKEN, &[]),
+    ("gateway", WEBSOCKETS, &[]),
+    ("scheduler", JOB_START, &[("priority", &["P0", "P1", "P2", "P3"])]),
     ("notifier", NOTIFICATIONS, &[("state", &["undecided", "waiting", "digest", "never", "delivering"])]),
     ("notifier", NOTIFICATION_DECISION, &[("by", &["rule", "model", "default"])]),
     (

@@ -40,7 +40,7 @@ async fn metrics_are_recorded_under_their_names() -> Result<(), Box<dyn std::err
         "Content-Type: text/plain; version=0.0.4; charset=utf-8",
         "voice_turn_total_seconds_bucket{le=\"0.7\"} 1",
         "voice_turns_total{end=\"completed\"} 1",
-        "part_up{part=\"nats\"} 1",
+        "part_up{part=\"nats\",required=\"yes\"} 1",
         "# TYPE voice_turn_total_seconds histogram",
         "# TYPE process_resident_memory_bytes gauge",
         "# TYPE process_cpu_seconds_total counter",

@@ -129,6 +129,8 @@ pub(crate) fn start(
         pause: None,
         last_speech: Instant::now(),
         last_end: None,
+        was_said: false,
+        went_on: false,
         end: None,
         decode: Duration::ZERO,
         reports,
@@ -160,6 +162,10 @@ struct Shell {
     last_speech: Instant,
     /// When the speech of the utterance before ended.
     last_end: Option<Instant>,
+    /// The utterance before had words, and was taken for whole.
+    was_said: bool,
+    /// This one began so soon after it that it belongs to it.
+    went_on: bool,
     /// When the silence was the end, once it was.
     end: Option<Deadline>,
     decode: Duration,
@@ -306,9 +312,13 @@ impl Shell {
         {
             self.utterance.settle(words);
         }
-        let pause = silent_since.map(|since| now - since);
-        if let Some(pause) = pause.filter(|pause| *pause <= self.options.endpointing.longest) {
-            self.endpointing.went_on_after(pause);
+        let silence = silent_since.map(|since| now - since);
+        let silence = silence.filter(|silence| *silence <= self.options.endpointing.longest);
+        if let Some(silence) = silence {
+            self.endpointing.went_on_after(silence);
+        }
+        if pause.is_none() {
+            self.went_on = self.was_said && silence.is_some();
         }
     }
 
@@ -342,7 +352,7 @@ impl Shell {
         self.decode = took;
         let text = match result {
             Ok(Ok(transcript)) => {
-                metrics::histogram!(metric::STT_DECODE).record(transcript.decode.as_secs_f64());
+                measure(&transcript);
                 self.partials.overtaken();
                 Some(self.utterance.words(self.believed(&transcript)))
             }
@@ -373,7 +383,10 @@ impl Shell {
 
     async fn decoded_partially(&mut self, utterance: u64, result: Result<stt::Transcript, stt::Error>) {
         let text = match &result {
-            Ok(transcript) => &self.utterance.words(self.believed(transcript)),
+            Ok(transcript) => {
+                measure(transcript);
+                &self.utterance.words(self.believed(transcript))
+            }
             Err(_) => "",
         };
         // What was understood of a voice is told even if it is nothing: that is no reason to fall silent.
@@ -423,11 +436,18 @@ impl Shell {
                     }
                 }
                 lane::Effect::Finish { text } => {
+                    self.was_said = true;
                     let timing = self.timing();
                     self.report(Report::Said { text, timing }).await;
                 }
-                lane::Effect::Discard => self.report(Report::Nothing).await,
-                lane::Effect::Lose => self.report(Report::Lost).await,
+                lane::Effect::Discard => {
+                    self.was_said = false;
+                    self.report(Report::Nothing).await;
+                }
+                lane::Effect::Lose => {
+                    self.was_said = false;
+                    self.report(Report::Lost).await;
+                }
             }
         }
         if !self.machine.is_open() {
@@ -443,7 +463,8 @@ impl Shell {
         let wait = self.end.map_or(Duration::ZERO, |end| end.wait);
         let finished = self.end.map_or_else(Instant::now, |end| end.decided);
         let decided = (self.last_speech + wait).min(finished);
-        Timing { last_speech: self.last_speech, wait, decided, finished, decode: self.decode }
+        let (last_speech, went_on) = (self.last_speech, self.went_on);
+        Timing { last_speech, wait, decided, finished, decode: self.decode, went_on }
     }
 
     /// Asks the end-of-turn network what it thinks of the silence.
@@ -518,4 +539,11 @@ async fn cancelled(token: Option<CancellationToken>) {
         Some(token) => token.cancelled().await,
         None => std::future::pending().await,
     }
+}
+
+/// What a transcript, partial or final, took of the decoders.
+fn measure(transcript: &stt::Transcript) {
+    metrics::histogram!(metric::STT_DECODE).record(transcript.decode);
+    metrics::histogram!(metric::STT_WAIT).record(transcript.waited);
+    metrics::histogram!(metric::STT_AUDIO).record(transcript.audio);
 }

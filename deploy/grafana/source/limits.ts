@@ -10,6 +10,8 @@ export interface Limit {
 export const LIMITS = {
   /** Last speech sample → first sound, without a GPU. */
   wholeTurn: { p95: 1, stage: "WholeTurn" },
+  /** A written question's arrival → the first token of its answer. */
+  chatFirstToken: { p95: 1.8, stage: "ChatFirstToken" },
   /** One decode of what somebody says. */
   transcription: { p95: 0.4, stage: "Stt" },
   /** Final transcript → first token. */

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use aether_bus::{Context, Error};
 use aether_proto::{ErrorCode, SessionId};
 use aether_testkit as testkit;
+use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::fixture::{connect, context, options, raw, start, within};
 
@@ -28,6 +29,32 @@ async fn a_question_gets_its_reply_and_the_handler_knows_on_whose_behalf() {
         caller.request(&context, "embed.request", &["a", "b"]).await.unwrap();
     assert_eq!(reply, (2, "acme".to_owned(), Some(session)));
     assert_eq!(running.stats()[0].requests, 1);
+}
+
+#[tokio::test]
+async fn both_sides_measure_a_request_and_its_failures_are_there_before_they_happen() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    // Everything in this test runs on this thread.
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let nats = testkit::nats().await;
+    let worker = connect(&nats.url, "brain").await;
+    let service = worker
+        .service(options("brain", 4))
+        .request("room.acme.hall.control", |_: Context, _: String| async move { Ok(()) });
+    let _running = start(&worker, service).await;
+    let caller = connect(&nats.url, "agent").await;
+    caller.request::<_, ()>(&context(), "room.acme.hall.control", &"x").await.unwrap();
+    caller.request::<_, ()>(&context(), "room.acme.cellar.control", &"x").await.unwrap_err();
+
+    let shown = recorder.handle().render();
+    for line in [
+        r#"aether_bus_round_trip_seconds_count{subject="room.*.*.control",outcome="ok"} 1"#,
+        r#"aether_bus_round_trip_seconds_count{subject="room.*.*.control",outcome="unavailable"} 1"#,
+        r#"aether_bus_handled_total{subject="room.acme.hall.control",outcome="ok"} 1"#,
+        r#"aether_bus_handled_total{subject="room.acme.hall.control",outcome="overloaded"} 0"#,
+    ] {
+        assert!(shown.contains(line), "{line} is missing in\n{shown}");
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use aether_job::{Limits, Priority};
 use aether_store::JobRow;
+use aether_telemetry::metric;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
@@ -124,6 +125,12 @@ pub(crate) fn named(name: &str) -> Option<&'static dyn Kind> {
 
 pub(crate) fn names() -> String {
     ALL.map(Kind::name).join(", ")
+}
+
+/// What comes of attempts is counted from zero.
+pub(crate) fn begin_counting() {
+    let outcomes = ["done", "not_now", "failed", "impossible", "stopped"];
+    metric::from_zero(metric::JOB_ATTEMPTS, &[("kind", &ALL.map(Kind::name)), ("outcome", &outcomes)]);
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -121,7 +121,8 @@ impl Transcriber {
         let abort = AbortOnDrop(Arc::new(AtomicBool::new(false)));
         let (reply, answer) = oneshot::channel();
         let Request { samples, priority, lane } = request;
-        self.door.pool.submit(priority, lane, Clip { samples, priority, abort: Arc::clone(&abort.0), reply })?;
+        let clip = Clip { samples, priority, abort: Arc::clone(&abort.0), reply, submitted: Instant::now() };
+        self.door.pool.submit(priority, lane, clip)?;
         tokio::select! {
             () = cancel.cancelled() => Err(Error::Cancelled),
             answer = answer => answer.unwrap_or(Err(Error::Stopped)),
@@ -163,6 +164,7 @@ struct Clip {
     priority: Priority,
     abort: Arc<AtomicBool>,
     reply: oneshot::Sender<Result<Transcript, Error>>,
+    submitted: Instant,
 }
 
 impl Clip {
@@ -194,11 +196,14 @@ impl Pool {
 
     fn work(&self, decoder: &mut impl Decoder) {
         while let Some(mut clip) = self.next() {
+            let waited = clip.submitted.elapsed();
+            let audio = Duration::from_secs(clip.samples.len() as u64) / aether_audio::RECOGNITION_HZ;
             // A number that is not finite would spread through the whole spectrogram.
             clip.samples.iter_mut().filter(|sample| !sample.is_finite()).for_each(|sample| *sample = 0.0);
             // One clip that a decoder can't take must not silence the rooms of all others.
             let decode = AssertUnwindSafe(|| decoder.decode(&clip.samples, clip.priority, &clip.abort));
             let result = catch_unwind(decode).unwrap_or(Err(Error::Panicked));
+            let result = result.map(|transcript| Transcript { waited, audio, ..transcript });
             let result = if clip.is_wanted() { result } else { Err(Error::Cancelled) };
             // Nobody listening is fine: the caller left between the check and here.
             let _ = clip.reply.send(result);

@@ -24,6 +24,10 @@ pub struct Transcript {
     pub compression_ratio: f32,
     /// How long the decoder worked on it, waiting not counted.
     pub decode: Duration,
+    /// How long the clip had waited for a decoder.
+    pub waited: Duration,
+    /// How long the clip is.
+    pub audio: Duration,
 }
 
 /// Above this the text repeats itself; the limit that Whisper's authors chose.
@@ -66,6 +70,8 @@ impl Transcript {
             average_log_probability: 0.0,
             compression_ratio: 0.0,
             decode,
+            waited: Duration::ZERO,
+            audio: Duration::ZERO,
         }
     }
 

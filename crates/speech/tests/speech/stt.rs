@@ -113,6 +113,39 @@ async fn a_clip_that_makes_the_decoder_panic_costs_only_itself() {
     assert!(next.contains("7 samples"), "{next}");
 }
 
+/// Hears nothing in a clip, once it is told to.
+struct HeldDecoder(std::sync::mpsc::Receiver<()>);
+
+impl Decoder for HeldDecoder {
+    fn decode(&mut self, _: &[f32], _: Priority, _: &Arc<AtomicBool>) -> Result<Transcript, Error> {
+        self.0.recv().map_err(|_| Error::Stopped)?;
+        Ok(Transcript::certain("", Duration::ZERO))
+    }
+}
+
+#[tokio::test]
+async fn a_transcript_tells_how_long_its_clip_is_and_how_long_it_waited() {
+    let (go_on, told) = std::sync::mpsc::sync_channel(2);
+    let pool = Transcriber::over(vec![HeldDecoder(told)]).unwrap();
+    let transcribe = |seconds| {
+        let request = Request { samples: silence(seconds), priority: Priority::Final, lane: 1 };
+        pool.transcribe(request, CancellationToken::new())
+    };
+    // Both are in line when the last of the three begins.
+    let (first, second, held) = tokio::join!(transcribe(1.0), transcribe(2.5), async {
+        let began = std::time::Instant::now();
+        while began.elapsed() < Duration::from_millis(20) {
+            tokio::task::yield_now().await;
+        }
+        go_on.send(()).unwrap();
+        go_on.send(()).unwrap();
+        began.elapsed()
+    });
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert_eq!([first.audio, second.audio], [Duration::from_secs(1), Duration::from_millis(2_500)]);
+    assert!(second.waited >= Duration::from_millis(20) && first.waited < second.waited, "{second:?} {held:?}");
+}
+
 #[tokio::test]
 async fn a_cancelled_clip_makes_room_at_once() {
     let pool = own_pool();

@@ -48,4 +48,6 @@ pub struct Timing {
     pub finished: Instant,
     /// The transcription, from the first silence on; most of it overlaps the wait for the decision.
     pub decode: Duration,
+    /// It began so soon after the utterance before that this one had been taken for whole too early.
+    pub went_on: bool,
 }

@@ -213,6 +213,9 @@ impl Shell {
             }
             Report::Said { text, timing } => {
                 self.transcript(lane, &text, true);
+                if timing.went_on {
+                    metrics::counter!(metric::CUT_OFFS).increment(1);
+                }
                 let effects = self.decide(floor::Event::Said { lane, text });
                 self.apply_all(effects, Some(timing)).await;
             }

@@ -66,6 +66,37 @@ export const bus: Page = {
       ],
     },
     {
+      title: "The same, where they are asked",
+      panels: [
+        lines({
+          title: "There and back, p95",
+          description:
+            "From a question to its reply, and of a call until a worker takes it. Much longer than it took where it was answered: NATS, the " +
+            "network, or a worker that is not given the processor.",
+          unit: "s",
+          width: 12,
+          queries: { "{{service}}: {{subject}}": percentile(0.95, "aether_bus_round_trip_seconds", { by: ["service", "subject"] }) },
+        }),
+        lines({
+          title: "What did not come back well",
+          description:
+            "Within the window. `unavailable`: nobody answers that subject, or NATS is away. `deadline_exceeded`: it came too late. Rooms without " +
+            "an agent are asked for one: `room.*.*.control` is `unavailable` until it is there.",
+          unit: "short",
+          width: 12,
+          decimals: 0,
+          bars: true,
+          stacked: true,
+          queries: {
+            "{{service}}: {{subject}}: {{outcome}}": count("aether_bus_round_trip_seconds_count", {
+              of: '{outcome!="ok"}',
+              by: ["service", "subject", "outcome"],
+            }),
+          },
+        }),
+      ],
+    },
+    {
       title: "NATS itself",
       panels: [
         timeline({

@@ -51,6 +51,36 @@ export const engines: Page = {
           width: 8,
           queries: { "{{instance}}": rate("voice_stt_decode_seconds_sum", { by: ["instance"] }) },
         }),
+        lines({
+          title: "Waiting for a decoder",
+          description:
+            "From when a lane asks for a transcript to when a decoder takes it up. Final transcripts go before partial ones. As long as a " +
+            "decode itself: more people speak at once than there are decoders for.",
+          unit: "s",
+          width: 8,
+          queries: { p50: percentile(0.5, "voice_stt_wait_seconds"), p95: percentile(0.95, "voice_stt_wait_seconds") },
+        }),
+        lines({
+          title: "Transcripts waiting",
+          description: "How many waited for a decoder on average. Above 1 for long: this agent has more rooms than its processor has room for.",
+          unit: "short",
+          width: 8,
+          queries: { "{{instance}}": rate("voice_stt_wait_seconds_sum", { by: ["instance"] }) },
+        }),
+        lines({
+          title: "Real-time factor of Whisper",
+          description:
+            "Time spent for each second of speech that is read. What somebody says is read several times while they say it, so that at a third " +
+            "one decoder is enough for few people at once. Grown: the processor does something else.",
+          unit: "short",
+          width: 8,
+          limit: 1,
+          queries: {
+            "{{instance}}":
+              `${rate("voice_stt_decode_seconds_sum", { by: ["instance"] })} / ` +
+              rate("voice_stt_audio_seconds_sum", { by: ["instance"] }),
+          },
+        }),
       ],
     },
     {
@@ -184,6 +214,23 @@ export const engines: Page = {
               of: '{gen_ai_operation_name="speech", error_type!=""}',
               by: ["error_type"],
             }),
+          },
+        }),
+      ],
+    },
+    {
+      title: "Memory",
+      panels: [
+        lines({
+          title: "Memory of the processes with models",
+          description:
+            "What they have in the machine: Whisper in each agent, Piper in each tts, the sentence model in brain. The language model's server " +
+            "has its own; `aether doctor` says what fits.",
+          unit: "bytes",
+          width: 24,
+          queries: {
+            "{{service}} {{instance}}":
+              'sum by (service, instance) (process_resident_memory_bytes{job="aether", service=~"agent|brain|tts"})',
           },
         }),
       ],

@@ -39,6 +39,22 @@ export const memoryAndJobs: Page = {
       ],
     },
     {
+      title: "Tools",
+      panels: [
+        lines({
+          title: "Tools that were run",
+          description:
+            "Within the window. Many `failed` of one: what it needs is away, the scheduler for reminders, Postgres for what is remembered.",
+          unit: "short",
+          width: 24,
+          decimals: 0,
+          bars: true,
+          stacked: true,
+          queries: { "{{tool}}: {{outcome}}": count("aether_tool_calls_total", { by: ["tool", "outcome"] }) },
+        }),
+      ],
+    },
+    {
       title: "Jobs",
       panels: [
         figure({

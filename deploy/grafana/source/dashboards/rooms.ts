@@ -1,5 +1,5 @@
 import { figure, lines, type Page, timeline } from "../panels.js";
-import { count, rate } from "../queries.js";
+import { count, percentile, rate } from "../queries.js";
 
 export const rooms: Page = {
   uid: "rooms",
@@ -80,6 +80,15 @@ export const rooms: Page = {
           queries: { "{{instance}}": count("voice_turns_total", { of: '{end!="withdrawn"}', by: ["instance"] }) },
         }),
         lines({
+          title: "Joining a room",
+          description:
+            "From an agent's beginning to the session with all who are there. Seconds: LiveKit is slow to let it in, or the way for sound (UDP) " +
+            "is found only after others were tried; see `aether doctor`.",
+          unit: "s",
+          width: 8,
+          queries: { p50: percentile(0.5, "voice_room_join_seconds"), p95: percentile(0.95, "voice_room_join_seconds") },
+        }),
+        lines({
           title: "Interruptions",
           description: "Answers that somebody stopped by speaking, within the window. All from one process: listen in one of its rooms.",
           unit: "short",
@@ -117,6 +126,48 @@ export const rooms: Page = {
           width: 8,
           decimals: 0,
           queries: { "{{instance}}": "sum by (instance) (voice_synthesis_active)" },
+        }),
+      ],
+    },
+    {
+      title: "The gateway",
+      panels: [
+        lines({
+          title: "Requests",
+          description: "A second, by how they ended. `4xx`: asked wrongly or without a key. `5xx`: a part is away, or a defect; see the log.",
+          unit: "ops",
+          width: 8,
+          queries: { "{{status}}": rate("http_server_request_duration_seconds_count", { by: ["status"] }) },
+        }),
+        lines({
+          title: "Requests that failed",
+          description: "Within the window, by route. One route alone: the service behind it, see the page Bus. All: a store, see the parts above.",
+          unit: "short",
+          width: 8,
+          decimals: 0,
+          bars: true,
+          stacked: true,
+          queries: {
+            "{{http_route}}": count("http_server_request_duration_seconds_count", { of: '{status="5xx"}', by: ["http_route"] }),
+          },
+        }),
+        lines({
+          title: "Until an answer begins, p95",
+          description:
+            "By route. Answers of the agent begin with their first token unless they are asked for as a whole. Others take milliseconds; grown " +
+            "for all: Postgres, or the gateway's processor.",
+          unit: "s",
+          width: 8,
+          exemplars: true,
+          queries: { "{{http_route}}": percentile(0.95, "http_server_request_duration_seconds", { by: ["http_route"] }) },
+        }),
+        lines({
+          title: "Open WebSockets",
+          description: "Pages and programs that are told what happens. Suddenly none: the gateway was restarted, or its proxy closes what is idle.",
+          unit: "short",
+          width: 8,
+          decimals: 0,
+          queries: { "{{instance}}": "sum by (instance) (aether_websockets_open)" },
         }),
       ],
     },

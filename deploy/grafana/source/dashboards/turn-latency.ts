@@ -153,6 +153,20 @@ export const turnLatency: Page = {
           },
         }),
         lines({
+          title: "First token of written answers",
+          description:
+            "From a question's arrival at the gateway to the first token that leaves it. Above the line although that of spoken turns is not: " +
+            "prompts are longer, or nothing could be made ahead; a spoken question is read while it is said.",
+          unit: "s",
+          width: 8,
+          limit: LIMITS.chatFirstToken.p95,
+          exemplars: true,
+          queries: {
+            p50: percentile(0.5, "aether_chat_first_token_seconds"),
+            p95: percentile(0.95, "aether_chat_first_token_seconds"),
+          },
+        }),
+        lines({
           title: "Recalling memories",
           description:
             "Part of the first token. Grown `search`: Postgres is slow, or somebody has very many memories. Grown `embed`: the sentence " +
@@ -205,12 +219,26 @@ export const turnLatency: Page = {
       title: "Cut-offs and interruptions",
       panels: [
         lines({
+          title: "Cut-offs and interruptions",
+          description:
+            "Within the window. A cut-off: words that somebody began within two seconds after what had been taken for all they wanted to say. " +
+            "Many: the silences that are waited for are too short for them, see AETHER_ENDPOINT_LONGEST_MS.",
+          unit: "short",
+          width: 12,
+          decimals: 0,
+          bars: true,
+          queries: {
+            "cut-offs": "sum(increase(voice_cut_off_total[$window]))",
+            interruptions: "sum(increase(voice_interruption_count_total[$window]))",
+          },
+        }),
+        lines({
           title: "How turns ended",
           description:
             "Within the window. Many `withdrawn`: the agent began where it was only a pause, or only noise. Nobody heard that, but it " +
             "cost work. `error`: an apology.",
           unit: "short",
-          width: 8,
+          width: 12,
           decimals: 0,
           bars: true,
           stacked: true,
@@ -222,7 +250,7 @@ export const turnLatency: Page = {
             "Within the window. `no_speech`: noise, coughs, what Whisper makes up. `backchannel`: an \"mm-hm\" over the agent's voice. Many " +
             "in a quiet room: a microphone hears the agent, try AETHER_ECHO_CANCELLATION=on.",
           unit: "short",
-          width: 8,
+          width: 12,
           decimals: 0,
           bars: true,
           stacked: true,
@@ -234,7 +262,7 @@ export const turnLatency: Page = {
             "Within the window: what was dropped because its turn had moved on, in brain by kind, and queued speech in the agent. It is the " +
             "price of answering early. More than there are turns: pauses are mistaken for ends.",
           unit: "short",
-          width: 8,
+          width: 12,
           decimals: 0,
           bars: true,
           stacked: true,
