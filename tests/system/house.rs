@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aether_audio::{ROOM_HZ, Resampler, pcm16, wav};
+use aether_bus::OWNER;
 use aether_cli::person::{Exchange, Person};
 use aether_identity::{Keyring, PageClaims, Scopes};
 use aether_livekit::{ApiKey, RoomAdmin, room_name, token};
@@ -13,7 +14,7 @@ use aether_proto::{AgentId, PersonId, RoomName, TenantId};
 use aether_speech::stt::{Options, Priority, Request, Transcriber};
 use aether_store::{Login, REDIS_OWNER, Rooms, Store, redis_users};
 use aether_supervisor::part;
-use aether_testkit::{self as testkit, LiveKit, Llm, RedisUsers, Server, eventually};
+use aether_testkit::{self as testkit, Jaeger, LiveKit, Llm, NatsUsers, RedisUsers, Server, eventually};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -52,6 +53,16 @@ pub struct House {
 
 impl House {
     pub async fn stand() -> Self {
+        Self::stand_with(&[]).await
+    }
+
+    /// The same under these settings, telling this Jaeger what it does.
+    pub async fn stand_watched_by(jaeger: &Jaeger, settings: &[(&'static str, &str)]) -> Self {
+        let watched = ("OTEL_EXPORTER_OTLP_ENDPOINT", jaeger.otlp_url.as_str());
+        Self::stand_with(&[settings, &[watched]].concat()).await
+    }
+
+    async fn stand_with(settings: &[(&'static str, &str)]) -> Self {
         let door = DOOR.lock().await;
         // A second installation finds the first and changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -59,14 +70,14 @@ impl House {
         let gateway_port = testkit::free_port().unwrap();
         let webhook = format!("http://127.0.0.1:{gateway_port}/livekit/webhook");
         let (nats, redis, postgres, livekit, llm) = tokio::join!(
-            testkit::nats(),
+            testkit::nats_for(users()),
             testkit::redis_for(redis_access()),
             testkit::postgres(),
             testkit::livekit_with_webhook(&webhook),
             testkit::llm_with(MODEL)
         );
         Store::migrate(&postgres.url, |_| SERVICE_PASSWORD.to_owned()).await.unwrap();
-        let environment = BTreeMap::from([
+        let mut environment = BTreeMap::from([
             ("AETHER_TENANT", TENANT.to_owned()),
             ("AETHER_AGENT", AGENT.to_owned()),
             ("AETHER_HOME", testkit::layout().home().display().to_string()),
@@ -75,6 +86,8 @@ impl House {
             ("AETHER_IDENTITY_SECRET", IDENTITY_SECRET.to_owned()),
             ("AETHER_NOTIFIER_SECRET", NOTIFIER_SECRET.to_owned()),
             ("NATS_URL", nats.url.clone()),
+            ("NATS_USER", OWNER.to_owned()),
+            ("NATS_PASSWORD", SERVICE_PASSWORD.to_owned()),
             ("REDIS_URL", as_redis_owner(&redis.url)),
             ("LIVEKIT_URL", livekit.url.clone()),
             ("LIVEKIT_API_KEY", livekit.api_key.clone()),
@@ -84,6 +97,7 @@ impl House {
             ("LLM_MODEL", llm.model.clone()),
             ("LLM_CONTEXT_TOKENS", LLM_CONTEXT_TOKENS.to_owned()),
         ]);
+        environment.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let (brain, tts, agent, scheduler, notifier, gateway) = tokio::join!(
             service("brain", None, &environment, &postgres.url),
             service("tts", None, &environment, &postgres.url),
@@ -109,6 +123,11 @@ impl House {
         };
         house.all_ready().await;
         house
+    }
+
+    /// What a service is told, and a command that is to find the house.
+    pub fn environment(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.environment.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
     /// Every service has what it needs.
@@ -223,9 +242,20 @@ impl House {
         holder.unwrap().is_some()
     }
 
+    /// Somebody on the bus who may see everything.
+    pub async fn operator(&self) -> async_nats::Client {
+        let options = async_nats::ConnectOptions::with_user_and_password(OWNER.to_owned(), SERVICE_PASSWORD.to_owned());
+        options.connect(&self.nats.url).await.unwrap()
+    }
+
     fn livekit_key(&self) -> ApiKey {
         ApiKey { key: self.livekit.api_key.clone(), secret: self.livekit.api_secret.clone() }
     }
+}
+
+fn users() -> NatsUsers {
+    let authorization = aether_bus::authorization(|_| format!("\"{SERVICE_PASSWORD}\""));
+    NatsUsers { authorization, owner: (OWNER.to_owned(), SERVICE_PASSWORD.to_owned()) }
 }
 
 fn init_livekit() {
@@ -266,6 +296,7 @@ async fn service(
         if let Some(login) = login {
             environment.insert("POSTGRES_URL".to_owned(), login.url(postgres, SERVICE_PASSWORD).unwrap());
         }
+        environment.insert("NATS_USER".to_owned(), name.to_owned());
         let redis = environment["REDIS_URL"].replace(&format!("//{REDIS_OWNER}:"), &format!("//{name}:"));
         environment.insert("REDIS_URL".to_owned(), redis);
         environment.insert(format!("AETHER_{}_BIND", name.to_uppercase()), format!("127.0.0.1:{port}"));

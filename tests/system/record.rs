@@ -56,7 +56,7 @@ async fn what_is_said_off_the_record_is_answered_and_kept_nowhere() {
         nothing_of_it(&format!("table {table}"), &rows);
     }
     owner.close().await;
-    nothing_of_it("the turn log", &turn_log(&house.nats.url).await);
+    nothing_of_it("the turn log", &turn_log(house.operator().await).await);
     for file in std::fs::read_dir(testkit::layout().state("spool")).into_iter().flatten() {
         let path = file.unwrap().path();
         nothing_of_it("the spool", &std::fs::read_to_string(path).unwrap_or_default());
@@ -86,8 +86,8 @@ fn nothing_of_it(place: &str, text: &str) {
 }
 
 /// Everything that the stream still holds.
-async fn turn_log(url: &str) -> String {
-    let stream = jetstream::new(async_nats::connect(url).await.unwrap());
+async fn turn_log(operator: async_nats::Client) -> String {
+    let stream = jetstream::new(operator);
     let stream = stream.get_stream("TURNS").await.unwrap();
     let consumer = stream.create_consumer(jetstream::consumer::pull::OrderedConfig::default()).await.unwrap();
     let mut messages = consumer.messages().await.unwrap();

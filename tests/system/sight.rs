@@ -10,7 +10,7 @@ use crate::house::{House, recording};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turn_can_be_read_on_the_bus_and_is_counted_once() {
     let house = House::stand().await;
-    let operator = async_nats::connect(house.nats.url.as_str()).await.unwrap();
+    let operator = house.operator().await;
     let mut wire = operator.subscribe(">").await.unwrap();
     let exchange = house.ask("kitchen", "ada", recording("cmd11.wav")).await;
     for server in [&house.brain, &house.tts] {

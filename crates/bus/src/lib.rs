@@ -14,6 +14,7 @@
 //!
 //! Start with `call.rs` for the caller's end of a conversation and `worker.rs` for the other.
 
+mod access;
 mod answer;
 mod bus;
 mod call;
@@ -37,6 +38,7 @@ mod watch;
 mod worker;
 mod writer;
 
+pub use access::{OWNER, authorization};
 pub use answer::Answering;
 pub use bus::{Bus, ConnectError, Options};
 pub use call::{Call, CallOptions, CallSender};

@@ -7,18 +7,26 @@ use crate::{Context, Error, print};
 ///
 /// Secrets are shown as ***. While `aether up` runs, what it gave to its services is shown too. Fails when a setting is
 /// wrong, and says what was expected.
+///
+/// With --shell it prints what programs such as `nats` need to reach the parts that `aether up` runs, passwords included.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  aether config\n  aether config --json | jq '.settings[] | select(.source != \"default\")'\n  \
-    AETHER_LOG_FORMAT=json aether config"
+    AETHER_LOG_FORMAT=json aether config\n  eval \"$(aether config --shell)\" && nats sub 'room.>'"
 )]
 pub struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Print lines for a shell to evaluate, secrets included: where the running parts are, and who you are there
+    #[arg(long, conflicts_with = "json")]
+    shell: bool,
 }
 
 pub fn run(context: &Context, arguments: &Arguments) -> Result<(), Error> {
+    if arguments.shell {
+        return exports(context);
+    }
     let (rows, problems) = context.describe()?;
     if arguments.json {
         let rows: Vec<_> = rows
@@ -44,6 +52,17 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<(), Error> {
     // What only `aether up` can say is missing until it runs; that is nobody's mistake.
     let mistakes = problems.iter().any(|problem| !matches!(problem, Problem::Missing { .. }));
     if mistakes { Err(Error::Told) } else { Ok(()) }
+}
+
+fn exports(context: &Context) -> Result<(), Error> {
+    if !context.is_up() {
+        return Err(Error::NotUp);
+    }
+    for (name, value) in context.given() {
+        let quoted = value.replace('\'', r"'\''");
+        print::line(&format!("export {name}='{quoted}'"))?;
+    }
+    Ok(())
 }
 
 fn source(context: &Context, row: &Row) -> &'static str {

@@ -129,8 +129,13 @@ impl Plan {
         if let Some(row) = written(rows, "nats.url") {
             plan.uses("nats", row, &exposed, Probe::Nats);
         } else {
+            let users = part::NatsUsers {
+                authorization: aether_bus::authorization(|user| format!("\"{}\"", secrets.of_service(user))),
+                owner: (aether_bus::OWNER.to_owned(), secrets.of_service(aether_bus::OWNER).to_owned()),
+            };
             let (state, log) = (layout.state("nats"), layout.log("nats"));
-            plan.starts("NATS_URL", part::Nats { port: NATS, state, users: None, log }.component(layout)?);
+            plan.starts("NATS_URL", part::Nats { port: NATS, state, users: Some(users), log }.component(layout)?);
+            plan.log_in_to_nats(secrets);
         }
 
         if let Some(row) = written(rows, "livekit.url") {
@@ -216,6 +221,15 @@ impl Plan {
             self.tell_service(service, "REDIS_URL", url(service));
         }
         self.tell_owner("REDIS_URL", url(REDIS_OWNER));
+    }
+
+    fn log_in_to_nats(&mut self, secrets: &Secrets) {
+        for (service, _) in SERVICES {
+            self.tell_service(service, "NATS_USER", service.to_owned());
+            self.tell_service(service, "NATS_PASSWORD", secrets.of_service(service).to_owned());
+        }
+        self.tell_owner("NATS_USER", aether_bus::OWNER.to_owned());
+        self.tell_owner("NATS_PASSWORD", secrets.of_service(aether_bus::OWNER).to_owned());
     }
 
     fn start_llm(&mut self, layout: &Layout, rows: &[Row]) -> Result<(), PartError> {

@@ -45,7 +45,7 @@ impl Running {
         read(&layout.run(REPORT))
     }
 
-    /// The variables that the running `aether up` gave its services; empty while none runs.
+    /// What the owner's commands are told of the running `aether up`; empty while none runs.
     pub fn environment(layout: &Layout) -> Result<Option<BTreeMap<String, String>>, Error> {
         if !is_locked(layout)? {
             return Ok(None);

@@ -30,12 +30,16 @@ pub const JOBS_STOP: &str = "jobs.stop";
 pub const NOTIFY_WORK: &str = "notify.work";
 /// A person's wish about notifications.
 pub const NOTIFY_CONTROL: &str = "notify.control";
+/// What becomes of all jobs.
+pub const ALL_JOB_EVENTS: &str = "jobs.events.*";
 /// All events of all tenants that somebody may want to know.
 pub const ALL_NOTIFY_EVENTS: &str = "notify.events.>";
 /// What all persons of all tenants are told.
 pub const ALL_NOTIFY_PUSHES: &str = "notify.push.*.*";
 /// What happens in all rooms of all tenants.
 pub const ALL_ROOM_EVENTS: &str = "room.*.*.events";
+/// Where the agents of all rooms of all tenants are asked.
+pub const ALL_ROOM_CONTROLS: &str = "room.*.*.control";
 /// What happens in the typed conversations of all persons of all tenants.
 pub const ALL_PERSON_EVENTS: &str = "people.*.*.events";
 /// All turn logs of all tenants.

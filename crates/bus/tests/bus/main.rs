@@ -1,6 +1,7 @@
 //! The bus against a real nats-server: every shape, and every way in which it can fail.
 
 #[cfg(test)]
+mod access;
 mod answers;
 #[cfg(test)]
 mod calls;
