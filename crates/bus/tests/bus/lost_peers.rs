@@ -12,7 +12,7 @@ use crate::fixture::{connect, context, options, start};
 const KEEPALIVE: Duration = Duration::from_millis(400);
 const TWO_KEEPALIVES: Duration = Duration::from_millis(800);
 /// What the machine may add: two cores, shared by all tests.
-const SLACK: Duration = Duration::from_millis(250);
+const SLACK: Duration = Duration::from_millis(1000);
 pub const URL: &str = "AETHER_BUS_TEST_URL";
 
 /// Runs one of the ignored tests of this crate in a process of its own.
