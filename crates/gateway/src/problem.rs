@@ -109,7 +109,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, retry_after_ms) = (self.status(), self.retry_after_ms);
         if status.is_server_error() {
-            tracing::warn!(code = self.shown_code, message = self.message, "a request was not done");
+            tracing::warn!(code = self.shown_code, reason = self.message, "a request was not done");
         }
         let mut response = (status, Json(self.object())).into_response();
         if retry_after_ms > 0 {

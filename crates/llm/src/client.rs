@@ -125,7 +125,7 @@ impl Client {
             Ok(reply) => Ok(sentence::probability(&reply)),
             Err(Error::Refused { status, message }) => {
                 tells_no_candidates.store(true, Ordering::Relaxed);
-                info!(status, message, "the language model's server does not tell whether a sentence ends");
+                info!(status, reason = message, "the language model's server does not tell whether a sentence ends");
                 Ok(None)
             }
             Err(error) => Err(error),

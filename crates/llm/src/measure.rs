@@ -25,12 +25,12 @@ pub fn span(options: &Options, request: &ChatRequest) -> Span {
         gen_ai.operation.name = "chat",
         gen_ai.provider.name = options.dialect.as_str(),
         gen_ai.request.model = model,
-        gen_ai.request.max_tokens = request.max_tokens.get(),
+        gen_ai.request.max_tokens = i64::from(request.max_tokens.get()),
         gen_ai.request.temperature = request.temperature.map(f64::from),
         gen_ai.usage.input_tokens = Empty,
         gen_ai.usage.output_tokens = Empty,
         server.address = options.endpoint.host_str(),
-        server.port = options.endpoint.port_or_known_default(),
+        server.port = options.endpoint.port_or_known_default().map(i64::from),
     )
 }
 
@@ -43,8 +43,9 @@ pub fn tokens(model: &str, usage: &Usage) {
         metrics::histogram!(TOKEN_USAGE, "gen_ai_token_type" => kind, MODEL => model.to_owned()).record(count);
     }
     let span = Span::current();
-    span.record("gen_ai.usage.input_tokens", usage.input_tokens);
-    span.record("gen_ai.usage.output_tokens", usage.output_tokens);
+    // Unsigned numbers would become texts.
+    span.record("gen_ai.usage.input_tokens", i64::from(usage.input_tokens));
+    span.record("gen_ai.usage.output_tokens", i64::from(usage.output_tokens));
 }
 
 pub fn finished(reason: FinishReason) {

@@ -67,10 +67,7 @@ fn dispatch(runtime: &'static Runtime, message: ffi_event::Message) {
         ffi_event::Message::TextStreamReaderEvent(event) => text(runtime, event),
         ffi_event::Message::Logs(batch) => log(&batch),
         ffi_event::Message::Panic(panic) => {
-            tracing::error!(
-                message = panic.message,
-                "the livekit library has panicked; this process must be restarted"
-            );
+            tracing::error!(reason = panic.message, "the livekit library has panicked; this process must be restarted");
             runtime.fail();
         }
         _ => {}

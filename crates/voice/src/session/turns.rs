@@ -224,7 +224,7 @@ impl Shell {
         span.in_scope(|| {
             tracing::warn!(code = %error.code, "a turn failed");
             // A server's own words may quote what it was asked.
-            tracing::debug!(message = %error.message, "why the turn failed");
+            tracing::debug!(reason = %error.message, "why the turn failed");
         });
     }
 
