@@ -135,8 +135,17 @@ impl Scene {
 
     /// Says a recording into a microphone of somebody's own, as quickly as a microphone does, and then nothing.
     pub async fn speak(&self, guest: &Guest, recording: &str) -> JoinHandle<()> {
-        let wav = wav::read(&testkit::audio(recording)).unwrap();
-        let samples = pcm16::from_f32(&Resampler::convert(&wav.samples, wav.sample_rate_hz, SAMPLE_RATE_HZ).unwrap());
+        self.utter(guest, samples(recording)).await
+    }
+
+    /// Says a recording, nothing for a while, and the recording again.
+    pub async fn speak_twice(&self, guest: &Guest, recording: &str, silence: Duration) -> JoinHandle<()> {
+        let recording = samples(recording);
+        let nothing = vec![0; FRAME_SAMPLES * usize::try_from(silence.as_millis() / 10).unwrap()];
+        self.utter(guest, [recording.clone(), nothing, recording].concat()).await
+    }
+
+    async fn utter(&self, guest: &Guest, samples: Vec<i16>) -> JoinHandle<()> {
         let lane = self.session.listen(guest.clone()).await.unwrap();
         tokio::spawn(async move {
             let mut pace = tokio::time::interval(Duration::from_millis(10));
@@ -188,6 +197,11 @@ impl Scene {
         eventually("the log", 20, || async { self.log().len() >= count }).await;
         self.log().iter().map(step).collect()
     }
+}
+
+fn samples(recording: &str) -> Vec<i16> {
+    let wav = wav::read(&testkit::audio(recording)).unwrap();
+    pcm16::from_f32(&Resampler::convert(&wav.samples, wav.sample_rate_hz, SAMPLE_RATE_HZ).unwrap())
 }
 
 fn step(entry: &TurnLogEntry) -> String {

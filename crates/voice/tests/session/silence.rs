@@ -1,6 +1,9 @@
 //! How long a silence lasts before it is the end.
 
+use std::time::Duration;
+
 use aether_proto::client_event::Event;
+use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::scene::{Scene, guest};
 
@@ -19,6 +22,22 @@ async fn what_the_language_model_makes_of_the_words_decides_how_long_is_waited()
             _ => None,
         });
         assert_eq!(waited, Some(wait_ms), "{ends:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_goes_on_soon_after_their_words_were_taken_for_all_was_cut_off() {
+    for (silence, cut_offs) in [(Duration::from_millis(900), 1), (Duration::from_secs(3), 0)] {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        // Everything that counts runs on this thread.
+        let _recording = metrics::set_default_local_recorder(&recorder);
+        let scene = Scene::open().await;
+        metrics::counter!("voice_cut_off_total").increment(0);
+        let speaking = scene.speak_twice(&guest("Ada"), "cmd12.wav", silence).await;
+        scene.ended(2).await;
+        speaking.abort();
+        let shown = recorder.handle().render();
+        assert!(shown.contains(&format!("voice_cut_off_total {cut_offs}\n")), "{silence:?}: {shown}");
     }
 }
 
