@@ -12,6 +12,7 @@ mod house;
 mod interruption;
 mod loss;
 mod manners;
+mod measures;
 mod memory;
 mod page;
 mod record;
