@@ -15,6 +15,7 @@ mod manners;
 mod measures;
 mod memory;
 mod page;
+mod paste;
 mod record;
 mod reminders;
 mod sight;
