@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose server refuses it has failed")]
 
+use std::slice;
 use std::time::Duration;
 
 use aether_proto::{PersonId, RoomName, TenantId};
@@ -61,11 +62,11 @@ async fn each_service_can_do_what_it_does_with_rooms() {
     assert_eq!(agent.state(&tenant, &room).await.unwrap(), Some(state.clone()));
 
     let gateway = rooms("gateway");
-    assert_eq!(gateway.rooms(&tenant).await.unwrap(), [room.clone()]);
+    assert_eq!(gateway.rooms(&tenant).await.unwrap(), slice::from_ref(&room));
     assert_eq!(gateway.holder(&tenant, &room).await.unwrap().unwrap().holder, "agent-2");
     assert_eq!(gateway.state(&tenant, &room).await.unwrap(), Some(state));
 
-    assert_eq!(rooms("notifier").rooms_of(&tenant, &ada).await.unwrap(), [room.clone()]);
+    assert_eq!(rooms("notifier").rooms_of(&tenant, &ada).await.unwrap(), slice::from_ref(&room));
 
     second.release().await.unwrap();
     assert_eq!(gateway.holder(&tenant, &room).await.unwrap(), None);
