@@ -22,5 +22,6 @@ mod sight;
 mod succession;
 mod text;
 mod tools;
+mod traces;
 mod turn;
 mod words;
