@@ -20,6 +20,11 @@ export function count(counter: string, { of = "", by = [] as string[] } = {}): s
   return `sum by (${by.join(", ")}) (increase(${counter}${of}[$window]))`;
 }
 
+/** The same of what happened at all: with many labels, most of what may happen does not. */
+export function happened(counter: string, { of = "", by = [] as string[] } = {}): string {
+  return `${count(counter, { of, by })} > 0`;
+}
+
 /** Of two counters, what share the first is. One that never counted anything is not there yet, which is no failure to tell. */
 export function share(some: string, all: string): string {
   const whole = `sum(rate(${all}[$window]))`;

@@ -1,5 +1,5 @@
 import { lines, type Page, timeline } from "../panels.js";
-import { count, percentile, rate } from "../queries.js";
+import { count, happened, percentile, rate } from "../queries.js";
 
 export const bus: Page = {
   uid: "bus",
@@ -26,7 +26,7 @@ export const bus: Page = {
           decimals: 0,
           bars: true,
           stacked: true,
-          queries: { "{{subject}}: {{outcome}}": count("aether_bus_handled_total", { of: '{outcome!="ok"}', by: ["subject", "outcome"] }) },
+          queries: { "{{subject}}: {{outcome}}": happened("aether_bus_handled_total", { of: '{outcome!="ok"}', by: ["subject", "outcome"] }) },
         }),
         lines({
           title: "Share that failed",

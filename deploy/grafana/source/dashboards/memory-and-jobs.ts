@@ -1,6 +1,6 @@
 import { LIMITS } from "../limits.js";
 import { figure, lines, type Page } from "../panels.js";
-import { count, percentile } from "../queries.js";
+import { count, happened, percentile } from "../queries.js";
 
 export const memoryAndJobs: Page = {
   uid: "memory-and-jobs",
@@ -50,7 +50,7 @@ export const memoryAndJobs: Page = {
           decimals: 0,
           bars: true,
           stacked: true,
-          queries: { "{{tool}}: {{outcome}}": count("aether_tool_calls_total", { by: ["tool", "outcome"] }) },
+          queries: { "{{tool}}: {{outcome}}": happened("aether_tool_calls_total", { by: ["tool", "outcome"] }) },
         }),
       ],
     },
@@ -119,7 +119,7 @@ export const memoryAndJobs: Page = {
           decimals: 0,
           bars: true,
           stacked: true,
-          queries: { "{{kind}}: {{outcome}}": count("aether_job_attempts_total", { of: '{outcome!="done"}', by: ["kind", "outcome"] }) },
+          queries: { "{{kind}}: {{outcome}}": happened("aether_job_attempts_total", { of: '{outcome!="done"}', by: ["kind", "outcome"] }) },
         }),
         lines({
           title: "Attempts that succeeded",
@@ -163,7 +163,7 @@ export const memoryAndJobs: Page = {
           decimals: 0,
           bars: true,
           stacked: true,
-          queries: { "{{channel}}: {{outcome}}": count("aether_notification_deliveries_total", { by: ["channel", "outcome"] }) },
+          queries: { "{{channel}}: {{outcome}}": happened("aether_notification_deliveries_total", { by: ["channel", "outcome"] }) },
         }),
       ],
     },
