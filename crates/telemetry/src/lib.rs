@@ -13,9 +13,9 @@
 //! Every service has one shape: `Options` → `Service::new(options, parts)` → `service.run(shutdown)`. [`shutdown_signal`]
 //! ends it. This crate never decides what a service does when a part is away; it only shows it.
 
+pub mod attribute;
 mod exemplar;
 mod exposition;
-pub mod attribute;
 mod fatal;
 mod health;
 mod http;
