@@ -1,4 +1,4 @@
-use aether_settings::{Problem, Row, Source};
+use aether_settings::{NatsSettings, Problem, Row, Source};
 use serde_json::json;
 
 use crate::{Context, Error, print};
@@ -8,23 +8,23 @@ use crate::{Context, Error, print};
 /// Secrets are shown as ***. While `aether up` runs, what it gave to its services is shown too. Fails when a setting is
 /// wrong, and says what was expected.
 ///
-/// With --shell it prints what programs such as `nats` need to reach the parts that `aether up` runs, passwords included.
+/// With --nats it prints who you are on the bus that `aether up` runs, password included, for the `nats` command line.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  aether config\n  aether config --json | jq '.settings[] | select(.source != \"default\")'\n  \
-    AETHER_LOG_FORMAT=json aether config\n  eval \"$(aether config --shell)\" && nats sub 'room.>'"
+    AETHER_LOG_FORMAT=json aether config\n  eval \"$(aether config --nats)\" && nats sub 'room.>'"
 )]
 pub struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Print lines for a shell to evaluate, secrets included: where the running parts are, and who you are there
+    /// Print two lines for a shell to evaluate, with which the `nats` command line is let in
     #[arg(long, conflicts_with = "json")]
-    shell: bool,
+    nats: bool,
 }
 
 pub fn run(context: &Context, arguments: &Arguments) -> Result<(), Error> {
-    if arguments.shell {
+    if arguments.nats {
         return exports(context);
     }
     let (rows, problems) = context.describe()?;
@@ -54,20 +54,38 @@ pub fn run(context: &Context, arguments: &Arguments) -> Result<(), Error> {
     if mistakes { Err(Error::Told) } else { Ok(()) }
 }
 
+/// No more than these two: in a shell with the other variables, `aether up` would take the parts for somebody else's.
 fn exports(context: &Context) -> Result<(), Error> {
-    if !context.is_up() {
-        return Err(Error::NotUp);
-    }
-    for (name, value) in context.given() {
-        let quoted = value.replace('\'', r"'\''");
-        print::line(&format!("export {name}='{quoted}'"))?;
-    }
-    Ok(())
+    let NatsSettings { user, password, .. } = context.settings(NatsSettings::read)?;
+    let (Some(user), Some(password)) = (user, password) else { return Err(Error::NotUp) };
+    print::line(&export("NATS_USER", &user))?;
+    print::line(&export("NATS_PASSWORD", password.expose()))
+}
+
+/// For any shell, whatever is in the value.
+fn export(name: &str, value: &str) -> String {
+    format!("export {name}='{}'", value.replace('\'', r"'\''"))
 }
 
 fn source(context: &Context, row: &Row) -> &'static str {
     match row.source {
         Source::Environment if context.is_given(row.env) => "aether up",
         source => source.as_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_a_value_as_it_is() {
+        for value in ["hunter2", "it's $HOME", "`id`\\\"\n*"] {
+            let script = format!("{}; printf %s \"$NATS_PASSWORD\"", export("NATS_PASSWORD", value));
+            let printed = Command::new("sh").args(["-c", &script]).output().unwrap().stdout;
+            assert_eq!(String::from_utf8(printed).unwrap(), value);
+        }
     }
 }

@@ -44,11 +44,6 @@ impl Context {
         !self.given.is_empty()
     }
 
-    /// What the `aether up` that runs from here tells its owner's commands; holds secrets.
-    pub fn given(&self) -> &BTreeMap<String, String> {
-        &self.given
-    }
-
     /// True where only `aether up` says what the variable is.
     pub fn is_given(&self, name: &str) -> bool {
         self.own(name).is_none() && self.given.contains_key(name)
