@@ -389,13 +389,17 @@ impl Shell {
             }
             Err(_) => "",
         };
-        // What was understood of a voice is told even if it is nothing: that is no reason to fall silent.
-        if self.partials.decoded(utterance, Instant::now()) && self.machine.is_open() {
-            if self.machine.is_speaking() {
-                self.read_ahead(text);
-            }
-            self.report(Report::Partial { text: text.to_owned() }).await;
+        if !self.partials.decoded(utterance, Instant::now()) || !self.machine.is_open() {
+            return;
         }
+        if self.machine.is_speaking() {
+            // That nothing was understood of a voice is told once it has ended: only then it was no reason to fall silent.
+            if text.is_empty() {
+                return;
+            }
+            self.read_ahead(text);
+        }
+        self.report(Report::Partial { text: text.to_owned() }).await;
     }
 
     /// Has the language model read the words that are there, while it has nothing else to do. What it makes of them is no

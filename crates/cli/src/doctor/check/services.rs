@@ -54,6 +54,8 @@ fn judge(name: &str, report: &Value, log: &str) -> Finding {
     let parts = report["parts"].as_array().map(Vec::as_slice).unwrap_or_default();
     let details: Vec<_> = parts
         .iter()
+        // What a part that is well is busy with is nothing to mend.
+        .filter(|part| part["state"] != "up")
         .filter_map(|part| {
             let detail = part["detail"].as_str().filter(|detail| !detail.is_empty())?;
             Some(format!("{}: {detail}", part["name"].as_str().unwrap_or("a part")))
@@ -91,9 +93,11 @@ mod tests {
 
     #[test]
     fn a_service_is_as_well_as_it_says() {
-        let part = |detail: &str| json!([{ "name": "llm", "detail": detail }]);
+        let part = |detail: &str| json!([{ "name": "llm", "state": "down", "detail": detail }]);
+        let busy = json!([{ "name": "jobs", "state": "up", "detail": "2 are being done here" }]);
         for (report, status, found) in [
             (json!({ "ready": true, "parts": part("") }), Status::Ok, "ready"),
+            (json!({ "ready": true, "parts": busy }), Status::Ok, "ready"),
             (json!({ "ready": true, "parts": part("away") }), Status::Warning, "ready, but llm: away"),
             (
                 json!({ "ready": false, "waiting_for": ["llm"], "parts": part("away") }),
