@@ -95,6 +95,8 @@ impl Scene {
             policy: Policy {
                 ask_again: Duration::from_millis(50),
                 moment: Duration::from_millis(600),
+                // Who was understood, and did not mean it, never interrupts.
+                overlap: Duration::from_secs(3600),
                 ..Policy::default()
             },
             manners,

@@ -1,9 +1,38 @@
 //! What is said of an answer, and what counts as heard.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
 use aether_proto::client_event::Event;
+use aether_speech::stt::{self, Decoder, Priority, Transcriber, Transcript};
+use aether_voice::lane::{self, Ears};
+use aether_voice::session::Manners;
 
 use crate::played::{Line, text};
-use crate::scene::{Scene, guest};
+use crate::scene::{EARS, Scene, guest};
+
+/// Understands nothing of any voice.
+struct DeafDecoder;
+
+impl Decoder for DeafDecoder {
+    fn decode(&mut self, _: &[f32], _: Priority, _: &Arc<AtomicBool>) -> Result<Transcript, stt::Error> {
+        Ok(Transcript::certain("", Duration::ZERO))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voice_of_which_nothing_is_understood_yet_is_not_taken_for_a_sign_of_listening() {
+    let ears = Ears { transcriber: Transcriber::over(vec![DeafDecoder]).unwrap(), ..EARS.clone() };
+    let scene = Scene::open_hearing_with(Manners::default(), lane::Options::default(), ears).await;
+    scene.brain.says("Why?", vec![text("Because it is so. "), Line::Pause]);
+    scene.write(&guest("Ada"), "Why?").await;
+    scene.says("Because it is so.").await;
+    // More than two seconds without a pause.
+    let speaking = scene.speak(&guest("Ben"), "LJ001-0018.wav").await;
+    assert_eq!(scene.ended(1).await, ["interrupted"]);
+    speaking.abort();
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_while_a_tool_runs_is_no_part_of_the_answer() {
