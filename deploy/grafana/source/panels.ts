@@ -170,6 +170,11 @@ export function lines(about: Lines): Unplaced {
   };
 }
 
+/** How often things happened: bars of whole numbers, on top of each other unless told otherwise. */
+export function bars(about: Omit<Lines, "unit" | "decimals" | "bars">): Unplaced {
+  return lines({ stacked: true, ...about, unit: "short", decimals: 0, bars: true });
+}
+
 /** One number, and the colour that says whether it is good. */
 export function figure(about: About): Unplaced {
   const options: StatOptions = {

@@ -1,4 +1,4 @@
-import { lines, type Page, timeline } from "../panels.js";
+import { bars, lines, type Page, timeline } from "../panels.js";
 import { count, happened, percentile, rate } from "../queries.js";
 
 export const bus: Page = {
@@ -16,16 +16,12 @@ export const bus: Page = {
           width: 12,
           queries: { "{{subject}}": rate("aether_bus_handled_total", { by: ["subject"] }) },
         }),
-        lines({
+        bars({
           title: "How they ended, other than well",
           description:
             "Within the window. `cancelled` is usual: it is how speculative work ends. `overloaded`: the workers hold as many calls as they may, " +
             "start another process. `…_unavailable`: a part is away, see the page Rooms. `internal`, `protocol`: a defect, see the log.",
-          unit: "short",
           width: 12,
-          decimals: 0,
-          bars: true,
-          stacked: true,
           queries: { "{{subject}}: {{outcome}}": happened("aether_bus_handled_total", { of: '{outcome!="ok"}', by: ["subject", "outcome"] }) },
         }),
         lines({
@@ -77,16 +73,12 @@ export const bus: Page = {
           width: 12,
           queries: { "{{service}}: {{subject}}": percentile(0.95, "aether_bus_round_trip_seconds", { by: ["service", "subject"] }) },
         }),
-        lines({
+        bars({
           title: "What did not come back well",
           description:
             "Within the window. `unavailable`: nobody answers that subject, or NATS is away. `deadline_exceeded`: it came too late. Rooms without " +
             "an agent are asked for one: `room.*.*.control` is `unavailable` until it is there.",
-          unit: "short",
           width: 12,
-          decimals: 0,
-          bars: true,
-          stacked: true,
           queries: {
             "{{service}}: {{subject}}: {{outcome}}": count("aether_bus_round_trip_seconds_count", {
               of: '{outcome!="ok"}',

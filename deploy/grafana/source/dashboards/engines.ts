@@ -1,5 +1,5 @@
 import { LIMITS } from "../limits.js";
-import { lines, type Page } from "../panels.js";
+import { bars, lines, type Page } from "../panels.js";
 import { count, percentile, rate } from "../queries.js";
 
 const CHAT = '{gen_ai_operation_name="chat"}';
@@ -138,16 +138,12 @@ export const engines: Page = {
             "{{gen_ai_token_type}}": percentile(0.95, "gen_ai_client_token_usage", { by: ["gen_ai_token_type"] }),
           },
         }),
-        lines({
+        bars({
           title: "Failures",
           description:
             "Within the window, by what went wrong. After five in a row the model is not asked for a minute. See the log of brain and of " +
             "the model's server.",
-          unit: "short",
           width: 8,
-          decimals: 0,
-          bars: true,
-          stacked: true,
           queries: {
             "{{error_type}}": count("gen_ai_client_operation_duration_seconds_count", {
               of: '{gen_ai_operation_name="chat", error_type!=""}',
@@ -200,15 +196,11 @@ export const engines: Page = {
           width: 8,
           queries: { "{{instance}}": rate("voice_synthesis_audio_seconds_sum", { by: ["instance"] }) },
         }),
-        lines({
+        bars({
           title: "How syntheses ended otherwise",
           description:
             "Within the window. `cancelled`: somebody went on speaking, or spoke over it. `tts_unavailable`: the voice failed, see the log of tts.",
-          unit: "short",
           width: 8,
-          decimals: 0,
-          bars: true,
-          stacked: true,
           queries: {
             "{{error_type}}": count("gen_ai_client_operation_duration_seconds_count", {
               of: '{gen_ai_operation_name="speech", error_type!=""}',

@@ -1,5 +1,5 @@
 import { LIMITS } from "../limits.js";
-import { figure, lines, type Page } from "../panels.js";
+import { bars, figure, lines, type Page } from "../panels.js";
 import { count, happened, percentile } from "../queries.js";
 
 export const memoryAndJobs: Page = {
@@ -41,15 +41,11 @@ export const memoryAndJobs: Page = {
     {
       title: "Tools",
       panels: [
-        lines({
+        bars({
           title: "Tools that were run",
           description:
             "Within the window. Many `failed` of one: what it needs is away, the scheduler for reminders, Postgres for what is remembered.",
-          unit: "short",
           width: 24,
-          decimals: 0,
-          bars: true,
-          stacked: true,
           queries: { "{{tool}}: {{outcome}}": happened("aether_tool_calls_total", { by: ["tool", "outcome"] }) },
         }),
       ],
@@ -110,15 +106,11 @@ export const memoryAndJobs: Page = {
           limit: 1,
           queries: { "{{priority}}": percentile(0.95, "aether_job_start_delay_seconds", { by: ["priority"] }) },
         }),
-        lines({
+        bars({
           title: "Attempts that did not succeed",
           description:
             "Within the window. `failed` is tried again, `impossible` is not, `not_now` only waits. One kind alone: what that kind needs is away.",
-          unit: "short",
           width: 12,
-          decimals: 0,
-          bars: true,
-          stacked: true,
           queries: { "{{kind}}: {{outcome}}": happened("aether_job_attempts_total", { of: '{outcome!="done"}', by: ["kind", "outcome"] }) },
         }),
         lines({
@@ -144,25 +136,17 @@ export const memoryAndJobs: Page = {
           limit: LIMITS.notificationDecision.p95,
           queries: { "{{by}}": percentile(0.95, "aether_notification_decision_seconds", { by: ["by"] }) },
         }),
-        lines({
+        bars({
           title: "Notifications",
           description: "Events that became notifications within the window, as the first decision left them. A flood: mute its source on the page.",
-          unit: "short",
           width: 8,
-          decimals: 0,
-          bars: true,
-          stacked: true,
           queries: { "{{state}}": count("aether_notifications_total", { by: ["state"] }) },
         }),
-        lines({
+        bars({
           title: "Deliveries",
           description:
             "Attempts by push, mail and webhook within the window. `failed` on one channel: its server is away or refuses us; tried again for an hour.",
-          unit: "short",
           width: 8,
-          decimals: 0,
-          bars: true,
-          stacked: true,
           queries: { "{{channel}}: {{outcome}}": happened("aether_notification_deliveries_total", { by: ["channel", "outcome"] }) },
         }),
       ],

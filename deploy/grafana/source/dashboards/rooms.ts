@@ -1,4 +1,4 @@
-import { figure, lines, type Page, timeline } from "../panels.js";
+import { bars, figure, lines, type Page, timeline } from "../panels.js";
 import { count, percentile, rate } from "../queries.js";
 
 export const rooms: Page = {
@@ -88,13 +88,11 @@ export const rooms: Page = {
           width: 8,
           queries: { p50: percentile(0.5, "voice_room_join_seconds"), p95: percentile(0.95, "voice_room_join_seconds") },
         }),
-        lines({
+        bars({
           title: "Interruptions",
           description: "Answers that somebody stopped by speaking, within the window. All from one process: listen in one of its rooms.",
-          unit: "short",
           width: 8,
-          decimals: 0,
-          bars: true,
+          stacked: false,
           queries: { "{{instance}}": count("voice_interruption_count_total", { by: ["instance"] }) },
         }),
         lines({
@@ -139,14 +137,10 @@ export const rooms: Page = {
           width: 8,
           queries: { "{{status}}": rate("http_server_request_duration_seconds_count", { by: ["status"] }) },
         }),
-        lines({
+        bars({
           title: "Requests that failed",
           description: "Within the window, by route. One route alone: the service behind it, see the page Bus. All: a store, see the parts above.",
-          unit: "short",
           width: 8,
-          decimals: 0,
-          bars: true,
-          stacked: true,
           queries: {
             "{{http_route}}": count("http_server_request_duration_seconds_count", { of: '{status="5xx"}', by: ["http_route"] }),
           },

@@ -1,5 +1,5 @@
 import { LIMITS, OBJECTIVE } from "../limits.js";
-import { figure, heatmap, lines, type Page, traces } from "../panels.js";
+import { bars, figure, heatmap, lines, type Page, traces } from "../panels.js";
 import { count, mean, percentile, share } from "../queries.js";
 
 export const turnLatency: Page = {
@@ -218,54 +218,40 @@ export const turnLatency: Page = {
     {
       title: "Cut-offs and interruptions",
       panels: [
-        lines({
+        bars({
           title: "Cut-offs and interruptions",
           description:
             "Within the window. A cut-off: words that somebody began within two seconds after what had been taken for all they wanted to say. " +
             "Many: the silences that are waited for are too short for them, see AETHER_ENDPOINT_LONGEST_MS.",
-          unit: "short",
           width: 12,
-          decimals: 0,
-          bars: true,
+          stacked: false,
           queries: {
             "cut-offs": "sum(increase(voice_cut_off_total[$window]))",
             interruptions: "sum(increase(voice_interruption_count_total[$window]))",
           },
         }),
-        lines({
+        bars({
           title: "How turns ended",
           description:
             "Within the window. Many `withdrawn`: the agent began where it was only a pause, or only noise. Nobody heard that, but it " +
             "cost work. `error`: an apology.",
-          unit: "short",
           width: 12,
-          decimals: 0,
-          bars: true,
-          stacked: true,
           queries: { "{{end}}": count("voice_turns_total", { by: ["end"] }) },
         }),
-        lines({
+        bars({
           title: "Sounds that were not answered",
           description:
             "Within the window. `no_speech`: noise, coughs, what Whisper makes up. `backchannel`: an \"mm-hm\" over the agent's voice. Many " +
             "in a quiet room: a microphone hears the agent, try AETHER_ECHO_CANCELLATION=on.",
-          unit: "short",
           width: 12,
-          decimals: 0,
-          bars: true,
-          stacked: true,
           queries: { "{{reason}}": count("voice_utterance_ignored_total", { by: ["reason"] }) },
         }),
-        lines({
+        bars({
           title: "Work that came to nothing",
           description:
             "Within the window: what was dropped because its turn had moved on, in brain by kind, and queued speech in the agent. It is the " +
             "price of answering early. More than there are turns: pauses are mistaken for ends.",
-          unit: "short",
           width: 12,
-          decimals: 0,
-          bars: true,
-          stacked: true,
           queries: {
             "{{what}}": count("voice_turn_stale_total", { by: ["what"] }),
             "queued speech": "sum(increase(voice_playout_stale_items_total[$window]))",
