@@ -14,7 +14,7 @@ use aether_proto::{AgentId, PersonId, RoomName, TenantId};
 use aether_speech::stt::{Options, Priority, Request, Transcriber};
 use aether_store::{Login, REDIS_OWNER, Rooms, Store, redis_users};
 use aether_supervisor::part;
-use aether_testkit::{self as testkit, Jaeger, LiveKit, Llm, NatsUsers, RedisUsers, Server, eventually};
+use aether_testkit::{self as testkit, Jaeger, LiveKit, Llm, Server, Users, eventually};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -70,7 +70,7 @@ impl House {
         let gateway_port = testkit::free_port().unwrap();
         let webhook = format!("http://127.0.0.1:{gateway_port}/livekit/webhook");
         let (nats, redis, postgres, livekit, llm) = tokio::join!(
-            testkit::nats_for(users()),
+            testkit::nats_for(nats_access()),
             testkit::redis_for(redis_access()),
             testkit::postgres(),
             testkit::livekit_with_webhook(&webhook),
@@ -253,9 +253,9 @@ impl House {
     }
 }
 
-fn users() -> NatsUsers {
-    let authorization = aether_bus::authorization(|_| format!("\"{SERVICE_PASSWORD}\""));
-    NatsUsers { authorization, owner: (OWNER.to_owned(), SERVICE_PASSWORD.to_owned()) }
+fn nats_access() -> Users {
+    let config = aether_bus::authorization(|_| format!("\"{SERVICE_PASSWORD}\""));
+    Users { config, owner: (OWNER.to_owned(), SERVICE_PASSWORD.to_owned()) }
 }
 
 fn init_livekit() {
@@ -273,9 +273,9 @@ pub fn text(object: &Value, field: &str) -> String {
     text.unwrap().to_owned()
 }
 
-fn redis_access() -> RedisUsers {
-    let users = redis_users(|_| SERVICE_PASSWORD.to_owned());
-    RedisUsers { users, owner: (REDIS_OWNER.to_owned(), SERVICE_PASSWORD.to_owned()) }
+fn redis_access() -> Users {
+    let config = redis_users(|_| SERVICE_PASSWORD.to_owned());
+    Users { config, owner: (REDIS_OWNER.to_owned(), SERVICE_PASSWORD.to_owned()) }
 }
 
 fn as_redis_owner(url: &str) -> String {

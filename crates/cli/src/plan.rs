@@ -117,8 +117,8 @@ impl Plan {
         if let Some(row) = written(rows, "redis.url") {
             plan.uses("redis", row, &exposed, Probe::Redis);
         } else {
-            let users = part::RedisUsers {
-                users: redis_users(|user| secrets.of_service(user).to_owned()),
+            let users = part::Users {
+                config: redis_users(|user| secrets.of_service(user).to_owned()),
                 owner: (REDIS_OWNER.to_owned(), secrets.of_service(REDIS_OWNER).to_owned()),
             };
             let (state, log) = (layout.state("redis"), layout.log("redis"));
@@ -129,8 +129,8 @@ impl Plan {
         if let Some(row) = written(rows, "nats.url") {
             plan.uses("nats", row, &exposed, Probe::Nats);
         } else {
-            let users = part::NatsUsers {
-                authorization: aether_bus::authorization(|user| format!("\"{}\"", secrets.of_service(user))),
+            let users = part::Users {
+                config: aether_bus::authorization(|user| format!("\"{}\"", secrets.of_service(user))),
                 owner: (aether_bus::OWNER.to_owned(), secrets.of_service(aether_bus::OWNER).to_owned()),
             };
             let (state, log) = (layout.state("nats"), layout.log("nats"));

@@ -86,7 +86,8 @@ impl Up {
         for note in &plan.notes {
             self.say.line(note, &json!({ "event": "note", "text": note }));
         }
-        self.context = self.context.with(plan.environment_of_owner());
+        let environment = plan.environment_of_owner();
+        self.context = self.context.with(environment.clone());
         self.used.clone_from(&plan.used);
         self.check_settings()?;
         let services = self.services(&plan, arguments.agents)?;
@@ -100,11 +101,10 @@ impl Up {
             let text = format!("{:10} {} (set by {}): {answers}", used.name, used.url, used.named_by);
             self.say.line(&text, &json!({ "event": "used", "part": used.name, "url": used.url, "detail": answers }));
         }
-        let owners = plan.environment_of_owner();
         self.start(plan.start).await?;
         self.migrate(&secrets).await?;
         self.start(services).await?;
-        self.note_down(&owners)?;
+        self.note_down(&environment)?;
         self.await_services().await;
         self.summary(begun.elapsed()).await;
         if arguments.check {

@@ -8,13 +8,13 @@ use std::time::Duration;
 use aether_proto::{PersonId, RoomName, TenantId};
 use aether_store::{REDIS_OWNER, RoomState, Rooms, redis_services, redis_users};
 use aether_testkit as testkit;
-use testkit::{Redis, RedisUsers};
+use testkit::{Redis, Users};
 
 const TTL: Duration = Duration::from_secs(60);
 
 async fn server() -> Redis {
-    let users = redis_users(password);
-    testkit::redis_for(RedisUsers { users, owner: (REDIS_OWNER.to_owned(), password(REDIS_OWNER)) }).await
+    let config = redis_users(password);
+    testkit::redis_for(Users { config, owner: (REDIS_OWNER.to_owned(), password(REDIS_OWNER)) }).await
 }
 
 fn password(user: &str) -> String {

@@ -6,10 +6,12 @@ mod nats;
 mod postgres;
 mod redis;
 mod service;
+mod users;
 
 pub use livekit::LiveKit;
 pub use llm::Llm;
-pub use nats::{Nats, NatsUsers};
+pub use nats::Nats;
 pub use postgres::Postgres;
-pub use redis::{Redis, RedisUsers};
+pub use redis::Redis;
 pub use service::Service;
+pub use users::Users;

@@ -2,10 +2,7 @@ use std::{path::Path, time::Duration};
 
 use aether_supervisor::{Component, Error, Launch, Port, Probe};
 
-use crate::{
-    free_port,
-    server::{Server, layout},
-};
+use crate::server::{Server, layout, port};
 
 /// Jaeger with its traces in memory.
 #[derive(Debug)]
@@ -47,10 +44,6 @@ fn prepare(dir: &Path, otlp: u16) -> Result<Component, Error> {
         ready_within: Duration::from_secs(30),
         url,
     })
-}
-
-fn port() -> u16 {
-    free_port().unwrap_or_else(|error| panic!("{error}"))
 }
 
 impl std::ops::Deref for Jaeger {

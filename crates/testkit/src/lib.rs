@@ -26,5 +26,5 @@ pub use server::{
 };
 pub use stalling_llm::{Behaviour, StallingLlm};
 
-pub use aether_supervisor::part::{NatsUsers, RedisUsers};
+pub use aether_supervisor::part::Users;
 pub use aether_supervisor::{free_port, free_udp_port};

@@ -1,9 +1,6 @@
 use std::{future::Future, ops::Deref, path::Path};
 
-use aether_supervisor::{
-    Component, Error, Layout, Process, Secrets, free_port, free_udp_port, part,
-    part::{NatsUsers, RedisUsers},
-};
+use aether_supervisor::{Component, Error, Layout, Process, Secrets, free_port, free_udp_port, part, part::Users};
 use tempfile::TempDir;
 
 /// A server that belongs to one test.
@@ -116,11 +113,11 @@ pub async fn nats() -> Nats {
 }
 
 /// NATS with JetStream, for these users alone.
-pub async fn nats_for(users: NatsUsers) -> Nats {
+pub async fn nats_for(users: Users) -> Nats {
     start_nats(Some(users)).await
 }
 
-async fn start_nats(users: Option<NatsUsers>) -> Nats {
+async fn start_nats(users: Option<Users>) -> Nats {
     Server::start(|dir| {
         let (state, log) = (dir.join("nats"), dir.join("nats.log"));
         part::Nats { port: port(), state, users: users.clone(), log }.component(&layout())
@@ -134,11 +131,11 @@ pub async fn redis() -> Redis {
 }
 
 /// Redis, for these users alone.
-pub async fn redis_for(users: RedisUsers) -> Redis {
+pub async fn redis_for(users: Users) -> Redis {
     start_redis(Some(users)).await
 }
 
-async fn start_redis(users: Option<RedisUsers>) -> Redis {
+async fn start_redis(users: Option<Users>) -> Redis {
     Server::start(|dir| {
         let (state, log) = (dir.join("redis"), dir.join("redis.log"));
         part::Redis { port: port(), state, users: users.clone(), log }.component(&layout())
@@ -222,7 +219,7 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, seconds: u64, mut 
     }
 }
 
-fn port() -> u16 {
+pub(crate) fn port() -> u16 {
     free_port().unwrap_or_else(|error| panic!("{error}"))
 }
 

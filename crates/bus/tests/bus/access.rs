@@ -1,7 +1,7 @@
 //! What each service may do, attempted by hand against a real server: each user publishes and listens to everything there is.
 
 use aether_bus::{OWNER, authorization};
-use aether_testkit::{self as testkit, NatsUsers};
+use aether_testkit::{self as testkit, Users};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -68,8 +68,8 @@ fn password(user: &str) -> String {
 }
 
 async fn server() -> testkit::Nats {
-    let authorization = authorization(|user| format!("\"{}\"", password(user)));
-    testkit::nats_for(NatsUsers { authorization, owner: (OWNER.to_owned(), password(OWNER)) }).await
+    let config = authorization(|user| format!("\"{}\"", password(user)));
+    testkit::nats_for(Users { config, owner: (OWNER.to_owned(), password(OWNER)) }).await
 }
 
 /// Attempts each of these, and returns what the server says against it. `None` where it lets this user in not at all.

@@ -1,6 +1,7 @@
 use std::{path::PathBuf, time::Duration};
 
-use crate::{Component, Error, Launch, Layout, Port, Probe, write_private};
+use super::Users;
+use crate::{Component, Error, Launch, Layout, Port, Probe};
 
 /// NATS with JetStream.
 #[derive(Debug, Clone)]
@@ -8,23 +9,8 @@ pub struct Nats {
     pub port: u16,
     pub state: PathBuf,
     /// Without it everybody on this machine may do everything.
-    pub users: Option<NatsUsers>,
+    pub users: Option<Users>,
     pub log: PathBuf,
-}
-
-/// Who may do what.
-#[derive(Clone)]
-pub struct NatsUsers {
-    /// The block `authorization` of the server's configuration; holds passwords.
-    pub authorization: String,
-    /// User and password of somebody who may ask whether JetStream answers.
-    pub owner: (String, String),
-}
-
-impl std::fmt::Debug for NatsUsers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NatsUsers").finish_non_exhaustive()
-    }
 }
 
 impl Nats {
@@ -36,11 +22,10 @@ impl Nats {
             .arguments(["--addr", "127.0.0.1", "--port", &port, "--jetstream", "--store_dir"])
             .arguments([&self.state]);
         let mut probe = url.clone();
-        if let Some(NatsUsers { authorization, owner: (user, password) }) = self.users {
+        if let Some(users) = self.users {
             let config = self.state.with_extension("conf");
-            write_private(&config, &authorization)?;
+            probe = users.write(&config, &url)?;
             launch = launch.arguments(["--config".into(), config]);
-            probe = format!("nats://{user}:{password}@127.0.0.1:{port}");
         }
         Ok(Component {
             launch,

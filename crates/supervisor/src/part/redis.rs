@@ -1,6 +1,7 @@
-use std::{fmt, fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
-use crate::{Component, Error, Launch, Layout, Port, Probe, write_private};
+use super::Users;
+use crate::{Component, Error, Launch, Layout, Port, Probe};
 
 /// Redis (or Valkey under its name), keeping an append-only file.
 #[derive(Debug, Clone)]
@@ -8,23 +9,8 @@ pub struct Redis {
     pub port: u16,
     pub state: PathBuf,
     /// Without it everybody on this machine may do everything.
-    pub users: Option<RedisUsers>,
+    pub users: Option<Users>,
     pub log: PathBuf,
-}
-
-/// Who may do what.
-#[derive(Clone)]
-pub struct RedisUsers {
-    /// Lines of the server's configuration; they hold passwords.
-    pub users: String,
-    /// User and password of somebody who may ask whether it answers.
-    pub owner: (String, String),
-}
-
-impl fmt::Debug for RedisUsers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisUsers").finish_non_exhaustive()
-    }
 }
 
 impl Redis {
@@ -35,11 +21,10 @@ impl Redis {
         let url = format!("redis://127.0.0.1:{port}");
         let mut launch = Launch::new("redis", program, self.log);
         let mut probe = url.clone();
-        if let Some(RedisUsers { users, owner: (user, password) }) = self.users {
+        if let Some(users) = self.users {
             let config = self.state.with_extension("conf");
-            write_private(&config, &users)?;
+            probe = users.write(&config, &url)?;
             launch = launch.arguments([config]);
-            probe = format!("redis://{user}:{password}@127.0.0.1:{port}");
         }
         let launch = launch
             .arguments(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "yes", "--dir"])
