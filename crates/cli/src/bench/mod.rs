@@ -17,6 +17,8 @@ mod stand;
 mod voice;
 mod words;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Context, Error};
@@ -60,6 +62,10 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
         Some(What::Voice(voice)) => Box::pin(voice::run(context, voice)).await,
         None => Box::pin(voice::run(context, arguments.voice)).await,
     }
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
 }
 
 /// p50, p95 and p99 of what was measured, and how often it was.

@@ -11,7 +11,7 @@ use super::{taken_since, wrong};
 use crate::Error;
 use crate::bench::dialogue::transcripts;
 use crate::bench::processes::resident;
-use crate::bench::{Spread, words::Errors};
+use crate::bench::{Spread, ms, words::Errors};
 
 /// Somebody speaks from its first second to its last.
 const LONG: &str = "jfk.wav";
@@ -53,7 +53,7 @@ pub(super) async fn measure(model: &str, weights: &Path, speech: &SpeechSettings
                 long.iter().copied().take((clip.as_secs_f64() * f64::from(RECOGNITION_HZ)) as usize).collect();
             let began = Instant::now();
             transcribe(&transcriber, samples).await?;
-            took.push(began.elapsed().as_secs_f64() * 1e3);
+            took.push(ms(began.elapsed()));
         }
     }
     let memory_mb = taken_since(before);

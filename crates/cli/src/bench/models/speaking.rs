@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{taken_since, wrong};
-use crate::bench::{Spread, processes::resident};
+use crate::bench::{Spread, ms, processes::resident};
 use crate::{Context, Error};
 
 /// Of 3, 8 and 15 words: the last is the longest that an answer is cut into.
@@ -75,5 +75,5 @@ async fn speak(voice: &Voice, text: &str) -> Result<Said, Error> {
     }
     let first = first.ok_or_else(|| Error::Input("the voice said nothing".to_owned()))?;
     let spoken_s = samples as f64 / f64::from(voice.sample_rate_hz());
-    Ok(Said { first_ms: first.as_secs_f64() * 1e3, worked_s: began.elapsed().as_secs_f64(), spoken_s })
+    Ok(Said { first_ms: ms(first), worked_s: began.elapsed().as_secs_f64(), spoken_s })
 }

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{megabytes, wrong};
 use crate::Error;
-use crate::bench::{Spread, processes::resident, stand};
+use crate::bench::{Spread, ms, processes::resident, stand};
 
 const PERSONA: &str = "You are a friendly voice agent. Answer in one or two short sentences, as they are spoken.";
 /// What a conversation of some minutes leaves in a prompt.
@@ -60,11 +60,11 @@ pub(super) async fn measure(layout: &Layout, stack: &mut Stack, model: &str, wei
     let (mut new, mut read_before, mut answers) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         let cold = answer(&client, conversation(2 * round), QUESTION).await?;
-        new.push(milliseconds(cold.first));
+        new.push(ms(cold.first));
         let past = conversation(2 * round + 1);
         client.prefill(past.clone()).await.map_err(|error| wrong(&error))?;
         let warm = answer(&client, past, QUESTION).await?;
-        read_before.push(milliseconds(warm.first));
+        read_before.push(ms(warm.first));
         answers.extend([cold, warm]);
     }
     let written: u32 = answers.iter().map(|answer| answer.written - 1).sum();
@@ -119,10 +119,6 @@ async fn answer(client: &Client, past: Vec<Message>, question: &str) -> Result<A
     let (first, usage) = first.zip(usage).ok_or_else(nothing)?;
     let (prompt_tokens, written) = (usage.input_tokens, usage.output_tokens.max(1));
     Ok(Answer { prompt_tokens, written, first: first - began, rest: last - first })
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::judge::{Duck, Outcome, TOO_LATE, ms};
+use super::judge::{Duck, Outcome, TOO_LATE};
 use super::scene::{Answered, Overlapped, Scenes};
-use crate::bench::Spread;
 use crate::bench::dialogue::Kind;
 use crate::bench::words::Errors;
+use crate::bench::{Spread, ms};
 
 /// So many of so many.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::tape::{Sign, Tape};
 use crate::bench::dialogue::{Kind, Take};
+use crate::bench::ms;
 
 /// An answer later than this after the end of speech is late; a voice that is still heard this long after the beginning of an
 /// interruption did not stop for it.
@@ -183,10 +184,6 @@ pub(super) fn duck(overlap: &Overlap, tape: &Tape) -> Duck {
         }
     }
     Duck::Never
-}
-
-pub(super) fn ms(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
 }
 
 #[cfg(test)]

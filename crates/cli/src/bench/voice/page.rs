@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::judge::{Duck, Outcome, TOO_LATE, ms};
+use super::judge::{Duck, Outcome, TOO_LATE};
 use super::report::{Report, amount};
+use crate::bench::ms;
 
 const STYLE: &str = include_str!("page.css");
 /// A picture's own units; the page scales it.

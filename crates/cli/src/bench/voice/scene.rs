@@ -5,10 +5,11 @@ use aether_proto::AgentState;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::judge::{self, CutOff, Duck, Outcome, Said, ms};
+use super::judge::{self, CutOff, Duck, Outcome, Said};
 use super::tape::{Sign, Tape};
 use crate::Error;
 use crate::bench::dialogue::{Dialogue, Kind, Overlap, Part, Question, Studio, Take};
+use crate::bench::ms;
 use crate::bench::words::Errors;
 use crate::person::Person;
 
