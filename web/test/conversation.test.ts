@@ -139,6 +139,24 @@ describe("what the agent tells beside its answers", () => {
     expect([on.offTheRecord, on.entries.length]).toEqual([false, 2]);
   });
 
+  it("knows that the agent is muted, whoever did it", () => {
+    const muted = after({ status: { code: "muted", message: "I answer in writing only." } });
+    expect([muted.voiceMuted, texts(muted)]).toEqual([true, ["From here the agent answers in writing only"]]);
+    expect(muted.entries.map((entry) => entry.kind === "note" && entry.tone)).toEqual(["mark"]);
+    const spoken = continued(muted, { status: { code: "unmuted", message: "I speak again." } });
+    expect([spoken.voiceMuted, spoken.entries.length]).toEqual([false, 2]);
+    const silenced = next(spoken, { kind: "voice", muted: true });
+    expect([silenced.voiceMuted, silenced.entries.length]).toEqual([true, 2]);
+    expect(next(silenced, { kind: "voice", muted: true })).toBe(silenced);
+  });
+
+  it("keeps in view only what the agent says is over when it is", () => {
+    const codes = ["stt_unavailable", "memory_unavailable", "store_unavailable", "llm_unavailable", "tts_unavailable"];
+    const told = after(...codes.map((code) => ({ status: { code, message: "x" } })));
+    expect([...told.troubles.keys()]).toEqual(["llm_unavailable", "tts_unavailable"]);
+    expect(texts(told)).toHaveLength(3);
+  });
+
   it("turns looking into what was found", () => {
     const found = after(
       { status: { code: "looking", message: "Let me look." } },

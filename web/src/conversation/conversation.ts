@@ -49,6 +49,8 @@ export type Conversation = {
   readonly entries: readonly Entry[];
   readonly session: string | undefined;
   readonly offTheRecord: boolean;
+  /** The agent answers in writing only. */
+  readonly voiceMuted: boolean;
   /** Parts that are away: code and sentence. */
   readonly troubles: ReadonlyMap<string, string>;
   /** Numbers the entries. */
@@ -62,6 +64,7 @@ export type Happening =
   | { readonly kind: "unsent"; readonly text: string }
   /** How the room is, as the agent's answer to a control says. */
   | { readonly kind: "record"; readonly off: boolean; readonly now: number }
+  | { readonly kind: "voice"; readonly muted: boolean }
   /** The agent has gone: what it was saying ends here. */
   | { readonly kind: "agentLeft" }
   | { readonly kind: "tick"; readonly now: number }
@@ -71,6 +74,7 @@ export const NOTHING_SAID: Conversation = {
   entries: [],
   session: undefined,
   offTheRecord: false,
+  voiceMuted: false,
   troubles: new Map(),
   made: 0,
 };
@@ -100,6 +104,8 @@ export function next(conversation: Conversation, happening: Happening): Conversa
     }
     case "record":
       return record(conversation, happening.off, happening.now);
+    case "voice":
+      return conversation.voiceMuted === happening.muted ? conversation : { ...conversation, voiceMuted: happening.muted };
     case "agentLeft":
       return closeAnswers(conversation, "");
     case "tick": {
@@ -184,6 +190,11 @@ function ended(conversation: Conversation, turn: string, reason: string): Conver
 function status(conversation: Conversation, code: string, message: string, at: number): Conversation {
   if (code === "off_the_record") return record(conversation, true, at);
   if (code === "on_the_record") return record(conversation, false, at);
+  if (code === "muted" || code === "unmuted") {
+    const voiceMuted = code === "muted";
+    const text = voiceMuted ? "From here the agent answers in writing only" : "The agent speaks again";
+    return add({ ...conversation, voiceMuted }, { kind: "note", text, detail: "", tone: "mark", at });
+  }
   const over = troubleThatEnds(code);
   if (over !== undefined) {
     if (!conversation.troubles.has(over)) return conversation;

@@ -7,17 +7,18 @@ export type Trouble = {
   readonly tone: "looking" | "trouble";
 };
 
+/** What the agent says is over when it is. */
 const AWAY: Readonly<Record<string, string>> = {
   llm_unavailable: "The agent can't think right now: its language model does not answer. It says so when it is back.",
   tts_unavailable: "The agent has lost its voice for now. Its answers are written here.",
-  stt_unavailable: "The agent can't hear you right now. You can still type.",
-  memory_unavailable: "The agent can't reach its memory. It answers without it.",
-  store_unavailable: "What is said now can't be kept.",
 };
 
 const MOMENTS: Readonly<Record<string, string>> = {
   deadline_exceeded: "That took too long. Please ask again.",
   overloaded: "The agent is busy with other people. Please ask again in a moment.",
+  stt_unavailable: "The agent could not hear that. Say it again, or type.",
+  memory_unavailable: "The agent can't reach its memory right now. It answers without it.",
+  store_unavailable: "What was said just now may not be kept.",
   internal: "Something went wrong at the agent's side. Please ask again.",
   unavailable: "A part that the agent needs is away. Please ask again in a moment.",
 };
@@ -39,6 +40,9 @@ export function troubleThatEnds(code: string): string | undefined {
 }
 
 const TOOLS: Readonly<Record<string, readonly [done: string, failed: string]>> = {
+  set_reminder: ["Set a reminder", "Could not set a reminder"],
+  list_reminders: ["Looked up the reminders", "Could not look up the reminders"],
+  cancel_reminder: ["Cancelled a reminder", "Could not cancel a reminder"],
   current_time: ["Looked up the time", "Could not look up the time"],
   recall: ["Looked through what it remembers", "Could not look through its memory"],
   remember: ["Remembered this", "Could not remember this"],

@@ -109,7 +109,7 @@ function Inside({ gateway, control, room, showPast, bell }: Props) {
           set: (on) => void setMicrophone(on),
           choose: (id) => void chooseMicrophone(id),
         }}
-        voiceMuted={controls.voiceMuted}
+        voiceMuted={conversation.voiceMuted}
         muteVoice={controls.muteVoice}
         offTheRecord={conversation.offTheRecord}
         goOffTheRecord={controls.goOffTheRecord}
@@ -119,7 +119,7 @@ function Inside({ gateway, control, room, showPast, bell }: Props) {
         bell={bell}
         leave={() => void leave()}
       />
-      <RoomAudioRenderer volume={controls.voiceMuted ? 0 : 1} />
+      <RoomAudioRenderer volume={conversation.voiceMuted ? 0 : 1} />
     </>
   );
 }

@@ -6,7 +6,6 @@ import { GatewayError, type Gateway, type RoomControl } from "../gateway/gateway
 import type { Happening } from "../conversation/conversation";
 
 export type Controls = {
-  readonly voiceMuted: boolean;
   readonly problem: string | undefined;
   readonly interrupt: () => void;
   readonly muteVoice: (muted: boolean) => void;
@@ -19,14 +18,13 @@ export function useControls(
   agentIsHere: boolean,
   tell: (happening: Happening) => void,
 ): Controls {
-  const [voiceMuted, setVoiceMuted] = useState(false);
   const [problem, setProblem] = useState<string | undefined>(undefined);
 
   const send = useCallback(
     async (control: RoomControl) => {
       try {
         const reply = await gateway.control(roomName, control);
-        setVoiceMuted(reply.muted ?? false);
+        tell({ kind: "voice", muted: reply.muted ?? false });
         tell({ kind: "record", off: reply.offTheRecord ?? false, now: Date.now() });
         setProblem(undefined);
         return true;
@@ -45,18 +43,17 @@ export function useControls(
   }, [agentIsHere, send]);
 
   return {
-    voiceMuted,
     problem,
     interrupt: useCallback(() => void send({ interrupt: {} }), [send]),
     muteVoice: useCallback(
       (muted: boolean) => {
         // Silent at once; the agent stops sending a moment later.
-        setVoiceMuted(muted);
+        tell({ kind: "voice", muted });
         void send({ mute: { muted } }).then((done) => {
-          if (!done) setVoiceMuted(!muted);
+          if (!done) tell({ kind: "voice", muted: !muted });
         });
       },
-      [send],
+      [send, tell],
     ),
     goOffTheRecord: useCallback((off: boolean) => void send({ offTheRecord: { off } }), [send]),
   };
