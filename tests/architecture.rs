@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test ends with the value that it did not expect")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use serde_json::Value;
 
 /// Decide without I/O.
 const PURE: &[&str] = &["proto", "audio", "identity", "job", "turn"];
@@ -46,20 +47,30 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("ort", &["onnx"]),
 ];
 
+/// What Cargo says of our crates.
+fn packages() -> Vec<Value> {
+    let metadata =
+        Command::new(env!("CARGO")).args(["metadata", "--format-version=1", "--no-deps", "--offline"]).output();
+    let metadata: Value = serde_json::from_slice(&metadata.unwrap().stdout).unwrap();
+    list(&metadata["packages"]).to_vec()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().unwrap()
+}
+
+fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+    object[field].as_str().unwrap()
+}
+
 /// Our crates, each with the names of what it depends on outside its own tests.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
-    let metadata = MetadataCommand::new().no_deps().other_options(vec!["--offline".to_owned()]).exec().unwrap();
-    let mut all = BTreeMap::new();
-    for package in metadata.workspace_packages() {
-        let own = package.name.strip_prefix("aether-").unwrap().to_owned();
-        let names = package
-            .dependencies
-            .iter()
-            .filter(|dependency| dependency.kind == DependencyKind::Normal)
-            .map(|dependency| dependency.name.strip_prefix("aether-").unwrap_or(&dependency.name).to_owned());
-        all.insert(own, names.collect());
-    }
-    all
+    let name = |crate_or_dependency: &Value| text(crate_or_dependency, "name").trim_start_matches("aether-").to_owned();
+    let depends_on = |package: &Value| {
+        // Those for building and for tests have a kind.
+        list(&package["dependencies"]).iter().filter(|dependency| dependency["kind"].is_null()).map(name).collect()
+    };
+    packages().iter().map(|package| (name(package), depends_on(package))).collect()
 }
 
 #[test]
@@ -109,5 +120,16 @@ fn the_named_arrows_are_used() {
     let dependencies = dependencies();
     for (from, to) in PART_TO_PART {
         assert!(dependencies[*from].contains(*to), "{from} → {to} is allowed and not needed");
+    }
+}
+
+#[test]
+fn nothing_is_tested_where_cargo_does_not_look() {
+    let packages = packages();
+    let targets: Vec<_> = packages.iter().flat_map(|package| list(&package["targets"])).collect();
+    assert!(!targets.is_empty());
+    for target in targets.into_iter().filter(|target| target["test"] == false) {
+        let code = std::fs::read_to_string(text(target, "src_path")).unwrap();
+        assert!(!code.contains("test]"), "{}: {} has `test = false`", text(target, "src_path"), text(target, "name"));
     }
 }
