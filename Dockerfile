@@ -1,9 +1,11 @@
-# One image for the six services and the command line; which of them runs, docker-compose.yml says.
+# One image for the six services and the command line; which of them runs, docker-compose.yml says. A second one is the same
+# with CUDA, for what can use an NVIDIA card.
 #
 #   docker build --target aether --tag aether:0.1.0 .
+#   docker build --target aether-gpu --tag aether-gpu:0.1.0 .
 #
 # With --build-arg BUILT=outside nothing is compiled or fetched here: programs, libraries and the page are taken from the
-# folder .image (see scripts/try-compose).
+# folders .image and .image-gpu (see scripts/try-compose).
 ARG BUILT=compiled
 
 # ---- the page
@@ -43,6 +45,26 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
         install -D --strip "target/debug/$program" "/out/bin/$program" || exit 1; \
     done
 
+# ---- the same with CUDA, where that makes a difference
+
+FROM libraries AS cuda-packages
+COPY deploy/cuda-parts.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python3 -m pip install --disable-pip-version-check --progress-bar off --no-deps --require-hashes --only-binary :all: \
+        --target /packages --requirement cuda-parts.txt
+
+FROM programs AS programs-gpu
+COPY --from=cuda-packages /packages /packages
+# Cards that are not named here compile for themselves what they need, once.
+ARG CUDA_ARCHITECTURES="75-virtual;80-virtual;86-real;89-real;120a-real"
+RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/source/target,id=aether-$TARGETARCH \
+    deploy/unpack-cuda /packages /usr/local/cuda /out-gpu/parts/lib \
+    && PATH=/usr/local/cuda/bin:$PATH CMAKE_CUDA_ARCHITECTURES=$CUDA_ARCHITECTURES SQLX_OFFLINE=true \
+        cargo build --locked --package aether-agent --features cuda \
+    && install -D --strip target/debug/aether-agent /out-gpu/bin/aether-agent
+
+# ---- where both come from
+
 FROM scratch AS compiled
 COPY --from=programs /out /out
 COPY --from=libraries /out /out
@@ -51,8 +73,17 @@ COPY --from=page /out /out/web
 FROM scratch AS outside
 COPY .image /out
 
-# hadolint ignore=DL3006 # one of the two above
+FROM scratch AS compiled-gpu
+COPY --from=programs-gpu /out-gpu /out
+
+FROM scratch AS outside-gpu
+COPY .image-gpu /out
+
+# hadolint ignore=DL3006 # one of those above
 FROM ${BUILT} AS built
+
+# hadolint ignore=DL3006 # one of those above
+FROM ${BUILT}-gpu AS built-gpu
 
 # ---- what is shipped
 
@@ -68,3 +99,9 @@ ENV AETHER_HOME=/opt/aether PATH=/opt/aether/bin:/usr/local/bin:/usr/bin:/bin
 WORKDIR /opt/aether
 USER 10001:10001
 CMD ["aether", "--help"]
+
+# Everything stays as it is; what is on a card replaces what is not.
+FROM aether AS aether-gpu
+COPY --from=built-gpu /out /opt/aether
+# What a card compiled for itself is kept.
+ENV LD_LIBRARY_PATH=/opt/aether/parts/lib CUDA_CACHE_PATH=/opt/aether/state/cuda

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use aether_models::ModelStore;
-use aether_speech::{end_of_turn, onnx, stt, vad};
+use aether_speech::onnx::{self, Processor};
+use aether_speech::{end_of_turn, stt, vad};
 use aether_telemetry::{PartHealth, with_causes};
 use aether_voice::lane::Ears;
 
@@ -65,11 +66,12 @@ fn load_once(options: &EarsOptions) -> Result<(Ears, Option<String>), LoadError>
     let transcription = stt::Options {
         threads: options.whisper_threads.unwrap_or(defaults.threads),
         states: options.whisper_states,
+        processor: options.processor,
         ..defaults
     };
     let (end_of_turn, missing) = match &options.end_of_turn_model {
         None => (None, Some("END_OF_TURN_MODEL is none".to_owned())),
-        Some(id) => match end_of_turn(&models, id) {
+        Some(id) => match end_of_turn(&models, id, options.processor) {
             Ok(model) => (Some(model), None),
             Err(error) => (None, Some(with_causes(&error))),
         },
@@ -82,8 +84,8 @@ fn load_once(options: &EarsOptions) -> Result<(Ears, Option<String>), LoadError>
     Ok((ears, missing))
 }
 
-fn end_of_turn(models: &ModelStore, id: &str) -> Result<end_of_turn::Model, LoadError> {
-    Ok(end_of_turn::Model::load(&weights(models, id)?)?)
+fn end_of_turn(models: &ModelStore, id: &str, processor: Processor) -> Result<end_of_turn::Model, LoadError> {
+    Ok(end_of_turn::Model::load(&weights(models, id)?, processor)?)
 }
 
 /// The file that a model is loaded from: the first of its manifest entry.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aether_livekit::ApiKey;
 use aether_settings::{IdentitySettings, TurnTakingSettings};
+use aether_speech::onnx::Processor;
 use aether_voice::lane;
 use aether_voice::session::Policy;
 
@@ -44,6 +45,7 @@ pub struct EarsOptions {
     pub whisper_states: usize,
     /// `None`: silence is judged by its words alone.
     pub end_of_turn_model: Option<String>,
+    pub processor: Processor,
     pub retry: Duration,
 }
 
@@ -69,6 +71,7 @@ impl From<&Settings> for Options {
                 whisper_threads: settings.speech.whisper_threads.map(|threads| threads as usize),
                 whisper_states: settings.speech.whisper_states as usize,
                 end_of_turn_model: settings.turn_taking.end_of_turn_model.clone(),
+                processor: Processor::with_cuda(settings.speech.cuda),
                 retry: RETRY,
             },
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aether_onnx::{RunError, Session, Tensor, inputs};
+use aether_onnx::{Processor, RunError, Session, Tensor, inputs};
 use aether_store::{Embedding, EmbeddingError};
 use tokenizers::{Tokenizer, TruncationParams};
 use tokio::sync::Semaphore;
@@ -94,7 +94,7 @@ impl Embedder {
         let workers = options.workers.max(1);
         let mut sessions = Vec::with_capacity(workers);
         for _ in 0..workers {
-            let session = aether_onnx::session(&model, &options.model)?;
+            let session = aether_onnx::session(&model, &options.model, Processor::Cpu)?;
             let has_input = |name: &str| session.inputs().iter().any(|input| input.name() == name);
             let has_output = |name: &str| session.outputs().iter().any(|output| output.name() == name);
             let missing_input = INPUTS.into_iter().find(|name| !has_input(name));

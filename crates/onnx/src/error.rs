@@ -15,4 +15,10 @@ pub enum Error {
     NoModel(PathBuf),
     #[error("the model {} can't be used: {reason}; `aether models verify` says whether it is whole", path.display())]
     Model { path: PathBuf, reason: String },
+    #[error(
+        "the model {} does not run on an NVIDIA card: {reason}; `nvidia-smi` says whether there is one with memory left, \
+        and AETHER_CUDA=off takes the processor",
+        path.display()
+    )]
+    Card { path: PathBuf, reason: String },
 }

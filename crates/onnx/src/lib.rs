@@ -14,4 +14,4 @@ pub use error::Error;
 pub use ort::session::{Session, SessionOutputs};
 pub use ort::value::{Tensor, TensorRef};
 pub use ort::{Error as RunError, inputs};
-pub use runtime::{init, read_model, session};
+pub use runtime::{Processor, init, read_model, session};

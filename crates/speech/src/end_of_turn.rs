@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aether_audio::mel::{self, HOP, LogMel, MELS};
-use aether_onnx::{self as onnx, RunError, Session, TensorRef, inputs};
+use aether_onnx::{self as onnx, Processor, RunError, Session, TensorRef, inputs};
 
 /// Samples that the network hears, at 16 kHz: 8 s.
 pub const WINDOW: usize = 8 * aether_audio::RECOGNITION_HZ as usize;
@@ -33,9 +33,9 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn load(path: &Path) -> Result<Self, Error> {
+    pub fn load(path: &Path, processor: Processor) -> Result<Self, Error> {
         let not_smart_turn = |reason| Error::NotSmartTurn { path: path.to_owned(), reason };
-        let session = onnx::session(&onnx::read_model(path)?, path)?;
+        let session = onnx::session(&onnx::read_model(path)?, path, processor)?;
         if !session.inputs().iter().any(|input| input.name() == "input_features") {
             return Err(not_smart_turn("has no input `input_features`".to_owned()));
         }

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aether_onnx::{self as onnx, RunError, Session, TensorRef, inputs};
+use aether_onnx::{self as onnx, Processor, RunError, Session, TensorRef, inputs};
 
 /// Samples in a window at 16 kHz, the only length the network was trained on.
 pub const WINDOW: usize = 512;
@@ -37,7 +37,7 @@ pub struct Model {
 
 impl Model {
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let session = onnx::session(&onnx::read_model(path)?, path)?;
+        let session = onnx::session(&onnx::read_model(path)?, path, Processor::Cpu)?;
         for name in ["input", "state", "sr"] {
             if !session.inputs().iter().any(|input| input.name() == name) {
                 let reason = format!("has no input `{name}`");

@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aether_onnx::Processor;
+
 use crate::Settings;
 
 /// How the service works, apart from the parts it is given.
@@ -15,6 +17,7 @@ pub struct Options {
     pub espeak: PathBuf,
     /// Syntheses that compute at the same time; more wait for their turn.
     pub workers: usize,
+    pub processor: Processor,
     /// Syntheses that are accepted at the same time, both doors together.
     pub max_calls: usize,
     /// Between two attempts to load a voice that can't be loaded.
@@ -29,6 +32,7 @@ impl From<&Settings> for Options {
             onnxruntime: settings.home.onnxruntime(),
             espeak: settings.speech.espeak.clone(),
             workers: settings.speech.piper_workers as usize,
+            processor: Processor::with_cuda(settings.speech.cuda),
             max_calls: settings.tts.max_calls as usize,
             retry: Duration::from_secs(5),
         }

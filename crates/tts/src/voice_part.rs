@@ -56,5 +56,6 @@ fn load_once(options: &Options) -> Result<tts::Voice, LoadError> {
         config: models.require(voice, &format!("{voice}.onnx.json"))?,
         espeak: options.espeak.clone(),
         workers: options.workers,
+        processor: options.processor,
     })?)
 }

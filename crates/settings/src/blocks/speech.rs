@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use crate::{Invalid, Loader, Setting, Shown, value};
 
 pub(crate) const SETTINGS: &[&Setting] =
-    &[&WHISPER_MODEL, &WHISPER_THREADS, &WHISPER_STATES, &PIPER_MODEL, &PIPER_WORKERS, &ESPEAK];
+    &[&WHISPER_MODEL, &WHISPER_THREADS, &WHISPER_STATES, &PIPER_MODEL, &PIPER_WORKERS, &ESPEAK, &CUDA];
 
 const WHISPER_MODEL: Setting = Setting {
     key: "speech.whisper_model",
@@ -48,6 +48,14 @@ const ESPEAK: Setting = Setting {
     about: "path or name of the espeak-ng program",
 };
 
+const CUDA: Setting = Setting {
+    key: "speech.cuda",
+    env: &["AETHER_CUDA"],
+    default: Some("off"),
+    shown: Shown::All,
+    about: "whether Whisper, the end-of-turn model and the voice run on an NVIDIA card: on or off",
+};
+
 /// Which models hear and speak. Ids as `aether models list` shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpeechSettings {
@@ -58,6 +66,8 @@ pub struct SpeechSettings {
     pub piper_model: String,
     pub piper_workers: u32,
     pub espeak: PathBuf,
+    /// They are on an NVIDIA card, which the program must have been built for.
+    pub cuda: bool,
 }
 
 impl SpeechSettings {
@@ -68,6 +78,7 @@ impl SpeechSettings {
         let piper_model = loader.required(&PIPER_MODEL, value::text);
         let piper_workers = loader.required(&PIPER_WORKERS, |text| value::integer(text, 1..=256));
         let espeak = loader.required(&ESPEAK, value::path);
+        let cuda = loader.required(&CUDA, value::switch);
         Ok(Self {
             whisper_model: whisper_model?,
             whisper_threads: whisper_threads?,
@@ -75,6 +86,7 @@ impl SpeechSettings {
             piper_model: piper_model?,
             piper_workers: piper_workers?,
             espeak: espeak?,
+            cuda: cuda?,
         })
     }
 }

@@ -4,6 +4,7 @@
 //! own: Whisper's states over one shared model. Which clip is next is [`queue`]'s decision, how one is decoded is
 //! [`decoder`]'s, and whether the result is to be believed is [`Transcript::is_speech`]'s.
 
+mod card;
 mod decoder;
 mod queue;
 mod transcriber;

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use aether_onnx::Processor;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use whisper_rs::{WhisperContext, WhisperContextParameters, WhisperError};
 
+use super::card;
 use super::decoder::Whisper;
 use super::queue::{Priority, Queue};
 use super::transcript::Transcript;
@@ -34,12 +36,13 @@ pub struct Options {
     pub states: usize,
     /// Two-letter code of the language spoken; models whose name ends in `.en` know only `en`.
     pub language: String,
+    pub processor: Processor,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { threads: cores.min(4), states: 1, language: "en".to_owned() }
+        Self { threads: cores.min(4), states: 1, language: "en".to_owned(), processor: Processor::default() }
     }
 }
 
@@ -58,6 +61,17 @@ pub enum Error {
     NoModel(PathBuf),
     #[error("{} is not a ggml Whisper model; remove it and get it again with `aether models get`", .0.display())]
     NotWhisper(PathBuf),
+    #[error("this program was built without CUDA: take the one of the image with CUDA, or set AETHER_CUDA=off")]
+    BuiltWithoutCuda,
+    #[error(
+        "CUDA finds no NVIDIA card: `nvidia-smi` must name one here, with driver 580 or newer; without a card set AETHER_CUDA=off"
+    )]
+    NoCard,
+    #[error(
+        "the Whisper model needs about {needed_mb} MB of the NVIDIA card, of which {free_mb} MB are free: end what else is on it \
+        (`nvidia-smi` shows that), choose a smaller WHISPER_MODEL, or set AETHER_CUDA=off"
+    )]
+    CardFull { needed_mb: u64, free_mb: u64 },
     #[error("speech recognition is overloaded: {waiting} clips are waiting already")]
     Overloaded { waiting: usize },
     #[error("the clip is {seconds} s long; at most {} s are taken at once", MAX_CLIP.as_secs())]
@@ -87,11 +101,14 @@ pub struct Transcriber {
 impl Transcriber {
     /// Loads a Whisper model: some hundred milliseconds, blocking.
     pub fn load(path: &Path, options: Options) -> Result<Self, Error> {
-        let Options { threads, states, language } = options;
+        let Options { threads, states, language, processor } = options;
         whisper_rs::install_logging_hooks();
         check_magic(path)?;
-        let context = WhisperContext::new_with_params(path, WhisperContextParameters::default())
-            .map_err(|_| Error::NotWhisper(path.to_owned()))?;
+        card::check(path, processor)?;
+        let mut parameters = WhisperContextParameters::default();
+        parameters.use_gpu(processor == Processor::Cuda);
+        let context =
+            WhisperContext::new_with_params(path, parameters).map_err(|_| Error::NotWhisper(path.to_owned()))?;
         let decoders = (0..states.max(1)).map(|_| Whisper::new(&context, threads, &language));
         Self::over(decoders.collect::<Result<Vec<_>, _>>().map_err(Error::Whisper)?)
     }

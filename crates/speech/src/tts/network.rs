@@ -9,7 +9,7 @@
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
-use aether_onnx::{self as onnx, RunError, Session, SessionOutputs, TensorRef, inputs};
+use aether_onnx::{self as onnx, Processor, RunError, Session, SessionOutputs, TensorRef, inputs};
 
 use super::subgraph::{Subgraph, extract};
 
@@ -79,14 +79,14 @@ impl Graphs {
     }
 
     /// Sessions of their own for one worker.
-    pub(super) fn load(&self, path: &Path) -> Result<Network, onnx::Error> {
+    pub(super) fn load(&self, path: &Path, processor: Processor) -> Result<Network, onnx::Error> {
         if let Some(parts) = &self.parts {
-            match Streaming::load(parts, path) {
+            match Streaming::load(parts, path, processor) {
                 Ok(streaming) => return Ok(Network::Streaming(streaming)),
                 Err(error) => tracing::warn!(%error, "this voice can't be streamed; sentences are spoken in one go"),
             }
         }
-        Ok(Network::Whole(onnx::session(&self.whole, path)?))
+        Ok(Network::Whole(onnx::session(&self.whole, path, processor)?))
     }
 }
 
@@ -131,11 +131,11 @@ pub(super) struct Streaming {
 }
 
 impl Streaming {
-    fn load([encoder, flow, decoder]: &[Vec<u8>; 3], path: &Path) -> Result<Self, onnx::Error> {
+    fn load([encoder, flow, decoder]: &[Vec<u8>; 3], path: &Path, processor: Processor) -> Result<Self, onnx::Error> {
         let mut streaming = Self {
-            encoder: onnx::session(encoder, path)?,
-            flow: onnx::session(flow, path)?,
-            decoder: onnx::session(decoder, path)?,
+            encoder: onnx::session(encoder, path, processor)?,
+            flow: onnx::session(flow, path, processor)?,
+            decoder: onnx::session(decoder, path, processor)?,
             samples_per_frame: 0,
         };
         // A few frames of nothing show how many samples a frame becomes, and that the shapes are as expected.
@@ -268,11 +268,11 @@ mod tests {
         onnx::init(&home().join("parts/lib/libonnxruntime.so")).unwrap();
         let path = home().join("models/en_US-joe-medium/en_US-joe-medium.onnx");
         let graphs = Graphs::read(&path).unwrap();
-        let mut streaming = graphs.load(&path).unwrap();
+        let mut streaming = graphs.load(&path, Processor::Cpu).unwrap();
         assert!(streaming.streams());
         let (pieced, pieces, timing) = samples(&mut streaming);
         drop(streaming);
-        let mut whole = Graphs { parts: None, ..graphs }.load(&path).unwrap();
+        let mut whole = Graphs { parts: None, ..graphs }.load(&path, Processor::Cpu).unwrap();
         let (once, one, estimated) = samples(&mut whole);
         assert!(pieces > 4 && one == 1);
         assert!(timing.exact && !estimated.exact);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 
-use aether_onnx::{self as onnx, RunError};
+use aether_onnx::{self as onnx, Processor, RunError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +38,7 @@ pub struct Options {
     pub espeak: PathBuf,
     /// Texts spoken at the same time, each on a thread and with sessions of its own (some 100 MB).
     pub workers: usize,
+    pub processor: Processor,
 }
 
 /// A piece of speech.
@@ -87,7 +88,7 @@ pub struct Voice {
 impl Voice {
     /// Loads the voice (about a second, blocking), starts espeak-ng and the threads.
     pub fn load(options: Options) -> Result<Self, Error> {
-        let Options { onnx, config, espeak, workers } = options;
+        let Options { onnx, config, espeak, workers, processor } = options;
         let config = Config::read(&config)?;
         let espeak = Espeak::start(&espeak, &config.espeak.voice)?;
         let graphs = Graphs::read(&onnx)?;
@@ -101,7 +102,7 @@ impl Voice {
         let waiting = Arc::new(Mutex::new(waiting));
         let mut streams = true;
         for index in 0..workers.max(1) {
-            let network = graphs.load(&onnx)?;
+            let network = graphs.load(&onnx, processor)?;
             streams = network.streams();
             let mut worker = Worker::new(Arc::clone(&parts), network);
             let waiting = Arc::clone(&waiting);

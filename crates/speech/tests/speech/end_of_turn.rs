@@ -2,6 +2,7 @@ use std::time::Instant;
 
 use aether_audio::mel::LogMel;
 use aether_speech::end_of_turn::{Model, WINDOW};
+use aether_speech::onnx::Processor;
 
 use crate::parts::{END_OF_TURN, clip, end_of_turn_file, home, init_onnx, music, noise, recordings, silence};
 
@@ -52,7 +53,7 @@ fn whole_sentences_are_over_and_broken_off_ones_are_not() {
 fn a_question_takes_some_tens_of_milliseconds() {
     // One of its own: the others of these tests take turns with the shared one.
     init_onnx();
-    let model = Model::load(&end_of_turn_file()).unwrap();
+    let model = Model::load(&end_of_turn_file(), Processor::Cpu).unwrap();
     let sound = &clip("jfk.wav")[..WINDOW];
     let median = |ask: &dyn Fn()| {
         let mut times = [(); 9].map(|()| {
@@ -116,8 +117,8 @@ fn a_quiet_voice_is_as_clear_as_a_loud_one() {
 fn another_model_is_refused_by_name() {
     init_onnx();
     let silero = home().join("models/silero-vad/silero_vad.onnx");
-    let error = Model::load(&silero).unwrap_err().to_string();
+    let error = Model::load(&silero, Processor::Cpu).unwrap_err().to_string();
     assert!(error.ends_with("silero_vad.onnx is not a Smart Turn model: it has no input `input_features`"), "{error}");
-    let error = Model::load(&home().join("models/nothing.onnx")).unwrap_err().to_string();
+    let error = Model::load(&home().join("models/nothing.onnx"), Processor::Cpu).unwrap_err().to_string();
     assert!(error.ends_with("get it with `aether models get`"), "{error}");
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use aether_audio::{RECOGNITION_HZ, Resampler, wav};
+use aether_speech::onnx::{self, Processor};
 use aether_speech::stt::{Options as SttOptions, Priority, Request, Transcriber, Transcript};
 use aether_speech::tts::{Chunk, Options as TtsOptions, Voice};
-use aether_speech::{end_of_turn, onnx, vad};
+use aether_speech::{end_of_turn, vad};
 use tokio_util::sync::CancellationToken;
 
 pub static VAD: LazyLock<vad::Model> = LazyLock::new(|| {
@@ -16,7 +17,7 @@ pub static VAD: LazyLock<vad::Model> = LazyLock::new(|| {
 
 pub static END_OF_TURN: LazyLock<end_of_turn::Model> = LazyLock::new(|| {
     init_onnx();
-    end_of_turn::Model::load(&end_of_turn_file()).unwrap()
+    end_of_turn::Model::load(&end_of_turn_file(), Processor::Cpu).unwrap()
 });
 
 pub static WHISPER: LazyLock<Transcriber> = LazyLock::new(|| {
@@ -37,6 +38,7 @@ pub fn voice_options() -> TtsOptions {
         config: voice.join("en_US-joe-medium.onnx.json"),
         espeak: "espeak-ng".into(),
         workers: 1,
+        processor: Processor::Cpu,
     }
 }
 

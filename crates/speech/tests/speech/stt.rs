@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use aether_speech::onnx::Processor;
 use aether_speech::stt::{Decoder, Error, Options, Priority, Request, Transcriber, Transcript};
 use tokio_util::sync::CancellationToken;
 
@@ -227,4 +228,12 @@ fn a_wrong_file_is_refused_by_name() {
     assert!(error.contains("is not a ggml Whisper model; remove it and get it again"), "{error}");
     let error = Transcriber::load(&home().join("nothing.bin"), Options::default()).unwrap_err().to_string();
     assert!(error.starts_with("no Whisper model at"), "{error}");
+}
+
+#[test]
+fn without_a_card_nothing_is_loaded_that_was_to_be_on_one() {
+    let model = home().join("models/whisper-tiny.en/ggml-tiny.en.bin");
+    let error = Transcriber::load(&model, Options { processor: Processor::Cuda, ..Options::default() }).unwrap_err();
+    assert!(matches!(error, Error::BuiltWithoutCuda | Error::NoCard), "{error}");
+    assert!(error.to_string().contains("AETHER_CUDA=off"), "{error}");
 }

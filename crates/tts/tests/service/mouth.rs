@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aether_bus::{Bus, Call, CallOptions, Context};
+use aether_onnx::Processor;
 use aether_proto::{AgentId, TenantId, TtsInput, TtsOutput, subject};
 use aether_telemetry::{Health, HttpServer};
 use aether_testkit as testkit;
@@ -35,6 +36,7 @@ pub fn options(max_calls: usize) -> Options {
         onnxruntime: home.join("parts/lib/libonnxruntime.so"),
         espeak: PathBuf::from("espeak-ng"),
         workers: 2,
+        processor: Processor::Cpu,
         max_calls,
         retry: Duration::from_millis(50),
     }

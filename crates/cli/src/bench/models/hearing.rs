@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use aether_audio::{RECOGNITION_HZ, Resampler, wav};
 use aether_settings::SpeechSettings;
+use aether_speech::onnx::Processor;
 use aether_speech::stt::{Options, Priority, Request, Transcriber};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -37,7 +38,8 @@ pub(super) async fn measure(model: &str, weights: &Path, speech: &SpeechSettings
     let threads = speech.whisper_threads.map_or(defaults.threads, |threads| threads as usize);
     let transcriber = {
         let weights = weights.to_owned();
-        let loading = tokio::task::spawn_blocking(move || Transcriber::load(&weights, Options { threads, ..defaults }));
+        let options = Options { threads, processor: Processor::with_cuda(speech.cuda), ..defaults };
+        let loading = tokio::task::spawn_blocking(move || Transcriber::load(&weights, options));
         loading.await.map_err(|error| wrong(&error))?.map_err(|error| wrong(&error))?
     };
     let mut words = Errors::default();

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use aether_settings::{HomeSettings, SpeechSettings};
-use aether_speech::onnx;
+use aether_speech::onnx::{self, Processor};
 use aether_speech::tts::{Chunk, Options, Voice};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -30,14 +30,15 @@ pub(super) struct Row {
 }
 
 pub(super) async fn measure(context: &Context, model: &str, weights: PathBuf) -> Result<Row, Error> {
-    let espeak = match context.settings(SpeechSettings::read)?.espeak {
+    let settings = context.settings(SpeechSettings::read)?;
+    let espeak = match settings.espeak {
         named if context.variable("AETHER_ESPEAK").is_some() => named,
         _ => context.layout().program("espeak-ng", "set AETHER_ESPEAK to its path")?,
     };
     onnx::init(&context.settings(HomeSettings::read)?.onnxruntime()).map_err(|error| wrong(&error))?;
     let before = resident(std::process::id()).unwrap_or_default();
     let config = weights.with_extension("onnx.json");
-    let options = Options { onnx: weights, config, espeak, workers: 1 };
+    let options = Options { onnx: weights, config, espeak, workers: 1, processor: Processor::with_cuda(settings.cuda) };
     let loading = tokio::task::spawn_blocking(move || Voice::load(options));
     let voice = loading.await.map_err(|error| wrong(&error))?.map_err(|error| wrong(&error))?;
     for sentence in SENTENCES {

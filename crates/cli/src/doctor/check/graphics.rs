@@ -13,8 +13,8 @@ use crate::doctor::{Finding, Surroundings, numbers};
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 /// What the servers and models here are built for.
 const NEEDED: [&str; 3] = ["avx2", "fma", "f16c"];
-/// Of the driver; CUDA 12 needs it.
-const OLDEST_DRIVER: u64 = 525;
+/// Of the driver; CUDA 13 needs it, of which Whisper and the voice are built.
+const OLDEST_DRIVER: u64 = 580;
 const QUERY: [&str; 2] = ["--query-gpu=name,driver_version,memory.total,memory.free", "--format=csv,noheader,nounits"];
 
 /// A GPU as its driver tells it.
@@ -79,7 +79,7 @@ fn judge(gpu: &Gpu) -> Finding {
     let is_old =
         numbers::version(driver).is_some_and(|version| version.first().is_some_and(|major| *major < OLDEST_DRIVER));
     let finding = if is_old {
-        Hardware.warning("GPU", found, format!("install driver {OLDEST_DRIVER} or newer: CUDA 12 needs it"))
+        Hardware.warning("GPU", found, format!("install driver {OLDEST_DRIVER} or newer: CUDA 13 needs it"))
     } else {
         Hardware.ok("GPU", found)
     };
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn what_nvidia_smi_says_is_read_from_the_right() {
         let gpus =
-            parse("NVIDIA H200, 570.86.15, 143771, 143200\nOdd, name, 470.1, 8192, 4096\nNo devices were found\n");
+            parse("NVIDIA H200, 580.65.06, 143771, 143200\nOdd, name, 470.1, 8192, 4096\nNo devices were found\n");
         assert_eq!(gpus.len(), 2);
         assert_eq!((gpus[0].name.as_str(), gpus[0].total_bytes), ("NVIDIA H200", 143_771 << 20));
         assert_eq!((gpus[1].name.as_str(), gpus[1].driver.as_str()), ("Odd, name", "470.1"));
