@@ -1,8 +1,10 @@
 //! All of Aether, standing: the real servers on free ports, and the six services as processes of their own.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aether_audio::{ROOM_HZ, Resampler, pcm16, wav};
@@ -33,7 +35,11 @@ const LLM_CONTEXT_TOKENS: &str = "2048";
 /// A first answer on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// One house stands at a time.
 static DOOR: Mutex<()> = Mutex::const_new(());
+static SHARED: Mutex<Option<House>> = Mutex::const_new(None);
+/// The tests that are in the shared house or wait for it.
+static GUESTS: AtomicUsize = AtomicUsize::new(0);
 
 pub struct House {
     pub nats: Server,
@@ -51,7 +57,38 @@ pub struct House {
     _door: MutexGuard<'static, ()>,
 }
 
+/// The house that tests visit one after the other. It stands for as long as one is there or waits, and is not handed on by a test
+/// that failed.
+pub struct Shared(MutexGuard<'static, Option<House>>);
+
+impl Deref for Shared {
+    type Target = House;
+    fn deref(&self) -> &House {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let was_last = GUESTS.fetch_sub(1, Ordering::SeqCst) == 1;
+        if was_last || std::thread::panicking() {
+            *self.0 = None;
+        }
+    }
+}
+
 impl House {
+    /// For a test that breaks nothing, with rooms and people whose names no other such test uses.
+    pub async fn shared() -> Shared {
+        GUESTS.fetch_add(1, Ordering::SeqCst);
+        let mut shared = Shared(SHARED.lock().await);
+        if shared.0.is_none() {
+            *shared.0 = Some(Self::stand().await);
+        }
+        shared
+    }
+
+    /// A house of its own, for a test that breaks something or needs it untouched.
     pub async fn stand() -> Self {
         Self::stand_with(&[]).await
     }
@@ -240,6 +277,19 @@ impl House {
         let rooms = Rooms::connect(&as_redis_owner(&self.redis.url)).unwrap();
         let holder = rooms.holder(&TenantId::new(TENANT).unwrap(), &RoomName::new(room).unwrap()).await;
         holder.unwrap().is_some()
+    }
+
+    /// How many rooms the agent is in.
+    pub async fn conversations(&self) -> usize {
+        let metrics = reqwest::get(format!("{}/metrics", self.agent.url)).await.unwrap().text().await.unwrap();
+        let active = metrics.lines().find_map(|line| line.strip_prefix("voice_session_active "));
+        // Nothing is shown before the first.
+        active.map_or(0, |count| count.parse().unwrap())
+    }
+
+    /// Of tests that count: waits until those before have left the shared house.
+    pub async fn until_empty(&self) {
+        eventually("everybody has left", 60, || async { self.conversations().await == 0 }).await;
     }
 
     /// Somebody on the bus who may see everything.

@@ -13,7 +13,7 @@ use crate::words::overlap;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_talks_shows_types_and_interrupts() {
-    let house = House::stand().await;
+    let house = House::shared().await;
     let folder = house.gateway.dir().join("page");
     std::fs::create_dir_all(&folder).unwrap();
     // The browser plays the file as its microphone; the silence at its end is what ends the question.
@@ -22,7 +22,7 @@ async fn the_page_talks_shows_types_and_interrupts() {
     let microphone = folder.join("question.wav");
     std::fs::write(&microphone, wav::write(ROOM_HZ, &question)).unwrap();
 
-    let token = house.page_token(TENANT, Some("ada"), Scopes::PAGE);
+    let token = house.page_token(TENANT, Some("piet"), Scopes::PAGE);
     let run = Command::new(testkit::layout().program("node", "install Node").unwrap())
         .arg(repository("web/e2e/conversation.mjs"))
         .args(["--url", &format!("{}/#token={token}", house.gateway.url), "--chromium"])
@@ -41,10 +41,10 @@ async fn the_page_talks_shows_types_and_interrupts() {
 
     // What the page says that it showed was also heard.
     let spoken = transcribe(&samples(&std::fs::read(folder.join("answer.wav")).unwrap())).await;
-    let sessions = house.caller(TENANT, "ada").get("/v1/sessions").await.json;
+    let sessions = house.caller(TENANT, "piet").get("/v1/sessions").await.json;
     let session =
         sessions["data"][0]["session_id"].as_str().unwrap_or_else(|| panic!("no session: {sessions}")).to_owned();
-    let turns = house.turns(&house.caller(TENANT, "ada"), &session, 1).await;
+    let turns = house.turns(&house.caller(TENANT, "piet"), &session, 1).await;
     let first = &turns[0];
     assert!(overlap("seven times eight", first["words"].as_str().unwrap()) > 0.6, "{first}");
     let heard = first["heard"].as_str().unwrap();

@@ -18,36 +18,36 @@ fn twenty_thousand() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_text_sticks_in_a_room_or_in_writing() {
-    let house = House::stand().await;
-    let calls = house.caller(TENANT, "ada");
+    let house = House::shared().await;
+    let calls = house.caller(TENANT, "theo");
     let mut sidecar = calls.listen().await;
-    let mut ada = house.visitor(&calls, "kitchen", "Ada").await;
+    let mut theo = house.visitor(&calls, "library", "Theo").await;
 
     // Said: spoken sensibly, or shortened, and then the agent listens again.
     for text in [SIGNS.to_owned(), MIXED.to_owned(), twenty_thousand()] {
         let length = text.len();
-        let said = calls.control("kitchen", json!({ "say": { "text": text } })).await;
+        let said = calls.control("library", json!({ "say": { "text": text } })).await;
         assert_eq!(said.status, 200, "{length} bytes: {}", said.json);
         if length > 1000 {
             // Even shortened that is a long speech.
             sidecar.until("that it speaks", |event| is_state(event, aether_proto::AgentState::Speaking)).await;
-            assert_eq!(calls.control("kitchen", json!({ "interrupt": {} })).await.status, 200);
+            assert_eq!(calls.control("library", json!({ "interrupt": {} })).await.status, 200);
         }
         aether_testkit::eventually(&format!("the agent listens after {length} bytes"), 60, || async {
-            calls.control("kitchen", json!({ "look": {} })).await.json["agentState"] == "LISTENING"
+            calls.control("library", json!({ "look": {} })).await.json["agentState"] == "LISTENING"
         })
         .await;
     }
 
     // Written to it: in writing, so that nobody has to listen to the answers.
-    calls.control("kitchen", json!({ "mute": { "muted": true } })).await;
+    calls.control("library", json!({ "mute": { "muted": true } })).await;
     for text in [SIGNS.to_owned(), MIXED.to_owned(), twenty_thousand()] {
         let length = text.len();
-        let answered = ada.write(&text, PATIENCE).await.unwrap_or_else(|error| panic!("{length} bytes: {error}"));
+        let answered = theo.write(&text, PATIENCE).await.unwrap_or_else(|error| panic!("{length} bytes: {error}"));
         assert_eq!(answered.end, "completed", "{length} bytes: {:?}", answered.notices);
     }
-    calls.control("kitchen", json!({ "mute": { "muted": false } })).await;
-    let exchange = ada.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
+    calls.control("library", json!({ "mute": { "muted": false } })).await;
+    let exchange = theo.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
     assert!(overlap("seven times eight", &exchange.heard) > 0.6, "{}", exchange.heard);
     assert_eq!(exchange.end, "completed");
     assert!(exchange.total.is_some(), "and it is heard again");

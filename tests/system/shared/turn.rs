@@ -5,8 +5,8 @@ use crate::words::overlap;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spoken_question_gets_a_spoken_answer() {
-    let house = House::stand().await;
-    let exchange = house.ask("kitchen", "ada", recording("cmd11.wav")).await;
+    let house = House::shared().await;
+    let exchange = house.ask("porch", "ada", recording("cmd11.wav")).await;
 
     assert!(overlap("what is seven times eight", &exchange.heard) > 0.7, "heard: {}", exchange.heard);
     assert_eq!(exchange.end, "completed");
@@ -18,10 +18,10 @@ async fn a_spoken_question_gets_a_spoken_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_rooms_at_once_share_no_word() {
-    let house = House::stand().await;
-    let (mut ada, mut bob) = tokio::join!(house.person("kitchen", "ada"), house.person("garage", "bob"));
+    let house = House::shared().await;
+    let (mut bea, mut bob) = tokio::join!(house.person("kitchen", "bea"), house.person("garage", "bob"));
     let (kitchen, garage) =
-        tokio::join!(ada.ask(recording("cmd11.wav"), PATIENCE), bob.ask(recording("cmd00.wav"), PATIENCE));
+        tokio::join!(bea.ask(recording("cmd11.wav"), PATIENCE), bob.ask(recording("cmd00.wav"), PATIENCE));
     let (kitchen, garage) = (kitchen.unwrap(), garage.unwrap());
 
     assert!(overlap("seven times eight", &kitchen.heard) > 0.6, "kitchen heard: {}", kitchen.heard);
@@ -39,8 +39,8 @@ async fn two_rooms_at_once_share_no_word() {
 /// Nothing is answered to what is not speech.
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_and_noise_are_not_answered() {
-    let house = House::stand().await;
-    let mut person = house.person("kitchen", "ada").await;
+    let house = House::shared().await;
+    let mut person = house.person("chapel", "silas").await;
     let noise: Vec<i16> = (0u32..48_000 * 4)
         .map(|index| ((index.wrapping_mul(1_103_515_245).wrapping_add(12_345) >> 16) as i16) / 40)
         .collect();

@@ -12,7 +12,7 @@ use crate::house::{House, PATIENCE, TENANT, repository};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stock_openai_clients_chat_stream_call_tools_fail_and_give_up() {
-    let house = House::stand().await;
+    let house = House::shared().await;
     let packages = testkit::layout().parts().join("clients-python");
     let node_packages = repository("tests/clients/node/node_modules/openai");
     for installed in [&packages.join("openai"), &node_packages] {
@@ -20,7 +20,7 @@ async fn the_stock_openai_clients_chat_stream_call_tools_fail_and_give_up() {
     }
     // A person each: what one client tells of a dog, the other would be asked about as a cat.
     for (person, program, script) in
-        [("ada", "python3", "tests/clients/python/chat.py"), ("ben", "node", "tests/clients/node/chat.mjs")]
+        [("carla", "python3", "tests/clients/python/chat.py"), ("claus", "node", "tests/clients/node/chat.mjs")]
     {
         let key = house.key(TENANT, person).await;
         passes(&house, program, &repository(script), &key, &packages).await;

@@ -11,18 +11,18 @@ use crate::words::overlap;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn greets_everybody_once_and_leaves_when_everybody_has_gone() {
-    let house = House::stand().await;
-    let mut ada = house.person("kitchen", "ada").await;
-    let bob = house.person("kitchen", "bob").await;
-    ada.until_greeted(PATIENCE).await.unwrap();
-    let greeted_again = ada.until_greeted(Duration::from_secs(3)).await;
+    let house = House::shared().await;
+    let mut maya = house.person("entrance", "maya").await;
+    let max = house.person("entrance", "max").await;
+    maya.until_greeted(PATIENCE).await.unwrap();
+    let greeted_again = maya.until_greeted(Duration::from_secs(3)).await;
     assert!(greeted_again.is_err(), "somebody was greeted twice");
-    ada.leave().await;
-    bob.leave().await;
+    maya.leave().await;
+    max.leave().await;
 
     let key = ApiKey { key: house.livekit.api_key.clone(), secret: house.livekit.api_secret.clone() };
     let admin = RoomAdmin::new(&house.livekit.url, &key).unwrap();
-    let room = room_name(&TenantId::new("default").unwrap(), &RoomName::new("kitchen").unwrap());
+    let room = room_name(&TenantId::new("default").unwrap(), &RoomName::new("entrance").unwrap());
     eventually("the agent leaves the empty room", 30, || async {
         // A room that is gone has nobody in it.
         admin.list_participants(&room).await.is_ok_and(|present| present.is_empty())
@@ -33,16 +33,16 @@ async fn greets_everybody_once_and_leaves_when_everybody_has_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_written_is_answered_and_everything_is_captioned() {
-    let house = House::stand().await;
-    let mut ada = house.person("kitchen", "ada").await;
-    let written = ada.write("What is the capital of France?", PATIENCE).await.unwrap();
+    let house = House::shared().await;
+    let mut milan = house.person("gallery", "milan").await;
+    let written = milan.write("What is the capital of France?", PATIENCE).await.unwrap();
     assert_eq!(written.end, "completed");
     assert!(!written.audio.is_empty(), "what is written is answered aloud");
 
-    let spoken = ada.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
+    let spoken = milan.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
     let mut captions = Vec::new();
     eventually("captions of both sides", 10, || {
-        captions.extend(ada.captions());
+        captions.extend(milan.captions());
         let has = |words: &str| captions.iter().any(|(_, text)| overlap(words, text) > 0.9);
         let all = has(&spoken.heard) && has(&spoken.answer) && has(&written.answer);
         async move { all }

@@ -5,8 +5,8 @@ use crate::words::overlap;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn speech_over_the_answer_stops_it_and_is_answered() {
-    let house = House::stand().await;
-    let mut person = house.person("kitchen", "ada").await;
+    let house = House::shared().await;
+    let mut person = house.person("corridor", "ina").await;
     let long = house.recite("Please tell me a long story about a ship on the sea.").await;
     person.speak(long).await.unwrap();
     person.until_audible(PATIENCE).await.unwrap();

@@ -7,11 +7,11 @@ use crate::house::{House, PATIENCE, TENANT, transcribe};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_agent_looks_at_the_clock_and_remembers_and_forgets_when_asked() {
-    let house = House::stand().await;
-    let calls = house.caller(TENANT, "ada");
+    let house = House::shared().await;
+    let calls = house.caller(TENANT, "tomas");
     let mut sidecar = calls.listen().await;
-    let mut ada = house.visitor(&calls, "kitchen", "Ada").await;
-    let asked = ada.ask(house.recite("What time is it?").await, PATIENCE).await.unwrap();
+    let mut tomas = house.visitor(&calls, "workshop", "Tomas").await;
+    let asked = tomas.ask(house.recite("What time is it?").await, PATIENCE).await.unwrap();
     assert_eq!(asked.end, "completed", "{:?}", asked.notices);
     let hour = utc_hour();
     let told = |text: &str, hour: u64| {
@@ -27,7 +27,8 @@ async fn the_agent_looks_at_the_clock_and_remembers_and_forgets_when_asked() {
         .await;
     let facts = async || {
         let owner = sqlx::PgPool::connect(&house.postgres.url).await.unwrap();
-        let facts = sqlx::query_scalar::<_, String>("SELECT text FROM agents.facts").fetch_all(&owner).await.unwrap();
+        let facts = sqlx::query_scalar::<_, String>("SELECT text FROM agents.facts WHERE person_id = 'tomas'");
+        let facts = facts.fetch_all(&owner).await.unwrap();
         owner.close().await;
         facts
     };
@@ -37,7 +38,7 @@ async fn the_agent_looks_at_the_clock_and_remembers_and_forgets_when_asked() {
     })
     .await;
     // The sentence that bridges the wait is spoken and belongs to no answer.
-    let asked = ada.ask(house.recite("What do you remember about me?").await, PATIENCE).await.unwrap();
+    let asked = tomas.ask(house.recite("What do you remember about me?").await, PATIENCE).await.unwrap();
     let spoken = transcribe(&asked.audio).await.to_lowercase();
     assert!(spoken.contains("let me look"), "heard {:?}, and said {spoken:?}", asked.heard);
     assert!(!asked.answer.contains("Let me look"), "{}", asked.answer);

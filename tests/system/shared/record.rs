@@ -16,20 +16,20 @@ const SECRETS: [&str; 3] = ["marmalade", "pelican", "cinnamon"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_off_the_record_is_answered_and_kept_nowhere() {
-    let house = House::stand().await;
-    let calls = house.caller(TENANT, "ada");
+    let house = House::shared().await;
+    let calls = house.caller(TENANT, "rhea");
     let mut sidecar = calls.listen().await;
-    let mut ada = house.visitor(&calls, "study", "Ada").await;
-    let kept = ada.write("What is the capital of France?", PATIENCE).await.unwrap();
+    let mut rhea = house.visitor(&calls, "study", "Rhea").await;
+    let kept = rhea.write("What is the capital of France?", PATIENCE).await.unwrap();
     assert_eq!(kept.end, "completed");
 
     let off = calls.control("study", json!({ "offTheRecord": { "off": true } })).await.json;
     assert_eq!(off["offTheRecord"], true, "{off}");
     sidecar.until("that it is off the record", |event| is_status(event, "off_the_record")).await;
     let secret = house.recite("My favourite bird is the pelican.").await;
-    let spoken = ada.ask(secret, PATIENCE).await.unwrap();
+    let spoken = rhea.ask(secret, PATIENCE).await.unwrap();
     assert!(overlap("my favourite bird is the pelican", &spoken.heard) > 0.6, "{}", spoken.heard);
-    let written = ada.write("The password of my safe is marmalade.", PATIENCE).await.unwrap();
+    let written = rhea.write("The password of my safe is marmalade.", PATIENCE).await.unwrap();
     assert_eq!((spoken.end.as_str(), written.end.as_str()), ("completed", "completed"), "it is answered all the same");
     let typed = calls.chat_in("The password of my locker is cinnamon.", &[("X-Off-The-Record", "true")]).await;
     assert!(!typed.answer().is_empty());
@@ -38,7 +38,7 @@ async fn what_is_said_off_the_record_is_answered_and_kept_nowhere() {
     sidecar.until("that it is on the record", |event| is_status(event, "on_the_record")).await;
 
     // What is said now comes after it in the log: once its row is there, nothing of before is still on its way.
-    let again = ada.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
+    let again = rhea.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
     assert_eq!(again.end, "completed");
     let session = text(&on, "sessionId");
     let turns = house.turns(&calls, &session, 2).await;
@@ -66,10 +66,10 @@ async fn what_is_said_off_the_record_is_answered_and_kept_nowhere() {
     let state = calls.get("/v1/rooms").await.json;
     nothing_of_it("the rooms", &state.to_string());
 
-    ada.leave().await;
+    rhea.leave().await;
     let asked = calls.chat("What is the password of my safe?").await.answer();
     assert!(!asked.to_lowercase().contains("marmalade"), "{asked}");
-    let mut later = house.visitor(&calls, "garden", "Ada").await;
+    let mut later = house.visitor(&calls, "garden", "Rhea").await;
     let bird = later.write("What is my favourite bird?", PATIENCE).await.unwrap();
     assert!(!bird.answer.to_lowercase().contains("pelican"), "{}", bird.answer);
 }

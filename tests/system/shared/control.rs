@@ -12,20 +12,20 @@ const ROOM: &str = "Küche 1.0/oben * 🙂";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_has_the_agent_say_stop_mute_write_and_leave() {
-    let house = House::stand().await;
-    let calls = house.caller(TENANT, "ada");
+    let house = House::shared().await;
+    let calls = house.caller(TENANT, "conny");
     let mut sidecar = calls.listen().await;
     // They are not in the room, or of another tenant.
-    let (ben, acme) = (house.caller(TENANT, "ben"), house.admin("acme"));
-    let (mut bens, mut theirs) = tokio::join!(ben.listen(), acme.listen());
-    let mut ada = house.visitor(&calls, ROOM, "Ada").await;
+    let (colin, acme) = (house.caller(TENANT, "colin"), house.admin("acme"));
+    let (mut colins, mut theirs) = tokio::join!(colin.listen(), acme.listen());
+    let mut conny = house.visitor(&calls, ROOM, "Conny").await;
     let rooms = calls.get("/v1/rooms").await.json;
     assert_eq!(rooms["data"][0]["room"], ROOM, "{rooms}");
-    assert_eq!(ben.control(ROOM, json!({ "say": { "text": "Boo." } })).await.status, 404);
+    assert_eq!(colin.control(ROOM, json!({ "say": { "text": "Boo." } })).await.status, 404);
     assert_eq!(acme.control(ROOM, json!({ "say": { "text": "Boo." } })).await.status, 404);
 
     // An answer to a question comes on the socket as it does in the room.
-    let asked = ada.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
+    let asked = conny.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
     assert_eq!(sidecar.until_end(&asked.turn_id).await, "completed");
     let own = sidecar.seen.iter().filter(|event| event.turn_id == asked.turn_id);
     let answer: String = own
@@ -39,18 +39,18 @@ async fn a_program_has_the_agent_say_stop_mute_write_and_leave() {
     for kind in ["Transcript", "TextChunk", "AgentState", "StreamEnd"] {
         assert!(kinds.iter().any(|seen| seen == kind), "no {kind} among {kinds:?}");
     }
-    assert!(sidecar.seen.iter().all(|event| event.people.contains(&"ada".to_owned())));
+    assert!(sidecar.seen.iter().all(|event| event.people.contains(&"conny".to_owned())));
 
     // Say: by itself, and everybody hears it.
-    ada.speak(Vec::new()).await.unwrap();
+    conny.speak(Vec::new()).await.unwrap();
     let said = calls.control(ROOM, json!({ "say": { "text": "Dinner is ready in the garden." } })).await;
     assert_eq!(said.status, 200, "{}", said.json);
-    ada.until_audible(PATIENCE).await.unwrap();
+    conny.until_audible(PATIENCE).await.unwrap();
 
     // Interrupt: what is being said ends, and what follows is another turn.
     let story = house.recite("Please tell me a long story about a ship on the sea.").await;
-    ada.speak(story).await.unwrap();
-    ada.until_audible(PATIENCE).await.unwrap();
+    conny.speak(story).await.unwrap();
+    conny.until_audible(PATIENCE).await.unwrap();
     assert_eq!(calls.control(ROOM, json!({ "interrupt": {} })).await.status, 200);
     sidecar.until("the interruption", |event| matches!(event, Event::Interrupted(_))).await;
 
@@ -60,7 +60,7 @@ async fn a_program_has_the_agent_say_stop_mute_write_and_leave() {
     // Mute: answers are written and not spoken.
     let muted = calls.control(ROOM, json!({ "mute": { "muted": true } })).await.json;
     assert_eq!(muted["muted"], true, "{muted}");
-    let silent = ada.write("What is the capital of France?", PATIENCE).await.unwrap();
+    let silent = conny.write("What is the capital of France?", PATIENCE).await.unwrap();
     assert!(!silent.answer.is_empty());
     let heard = if silent.audio.is_empty() { String::new() } else { transcribe(&silent.audio).await };
     assert!(silent.total.is_none(), "a muted agent was heard after {:?}: {heard}", silent.total);
@@ -73,7 +73,7 @@ async fn a_program_has_the_agent_say_stop_mute_write_and_leave() {
     let session = text(&written.json, "sessionId");
     let turns = house.turns(&calls, &session, 4).await;
     let last = turns.last().unwrap();
-    assert_eq!((text(last, "person_id"), text(last, "modality")), ("ada".to_owned(), "text".to_owned()));
+    assert_eq!((text(last, "person_id"), text(last, "modality")), ("conny".to_owned(), "text".to_owned()));
     assert!(overlap("capital of Italy", &text(last, "words")) > 0.9, "{last}");
     assert_eq!(text(&turns[1], "status"), "interrupted", "{}", turns[1]);
 
@@ -84,9 +84,9 @@ async fn a_program_has_the_agent_say_stop_mute_write_and_leave() {
     sidecar.until_quiet(Duration::from_secs(4)).await;
     assert!(!house.leased(ROOM).await, "the agent came back to somebody who had sent it away");
     assert_eq!(calls.control(ROOM, json!({ "look": {} })).await.status, 404);
-    ada.leave().await;
+    conny.leave().await;
 
-    for stranger in [&mut bens, &mut theirs] {
+    for stranger in [&mut colins, &mut theirs] {
         stranger.until_quiet(Duration::from_millis(300)).await;
         assert!(stranger.seen.is_empty(), "told to somebody whom it does not concern: {:?}", stranger.kinds());
     }
