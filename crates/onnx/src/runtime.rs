@@ -74,7 +74,7 @@ pub fn session(model: &[u8], path: &Path, processor: Processor) -> Result<Sessio
         .commit_from_memory(model)
     };
     build().map_err(|error| {
-        let (path, reason) = (path.to_owned(), error.to_string());
+        let (path, reason) = (path.to_owned(), error.to_string().trim().to_owned());
         match processor {
             Processor::Cpu => Error::Model { path, reason },
             Processor::Cuda => Error::Card { path, reason },
