@@ -1,13 +1,12 @@
 //! What callers see while Postgres is away, empty or unreachable, and that it mends itself.
 
-mod database;
-
 use std::time::Duration;
 
 use aether_proto::ErrorCode;
 use aether_store::{Error, Login, MigrateError, NewKeyRow, Options, Store};
 use aether_testkit as testkit;
-use database::{database, tenant};
+
+use crate::database::{self, database, tenant};
 
 #[tokio::test]
 async fn a_store_outlives_its_database() {

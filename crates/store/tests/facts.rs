@@ -1,9 +1,8 @@
 //! Facts are kept once for each person of each agent, and go when they are told to.
 
-mod database;
-
 use aether_proto::{AgentId, TurnId};
-use database::{agent, database, person, tenant};
+
+use crate::database::{agent, database, person, tenant};
 
 #[tokio::test]
 async fn a_fact_is_kept_once_and_for_its_person() {

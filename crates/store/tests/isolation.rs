@@ -1,14 +1,11 @@
 //! One tenant never sees, changes or makes rows of another, in any table, whatever a login may do there.
 
-#![expect(clippy::unwrap_used, reason = "a test whose database refuses it has failed")]
-
-mod database;
-
 use aether_proto::{JobId, SessionId, TenantId, TurnId};
 use aether_store::{Error, NewJob, NewKeyRow, NewMemory, NewSchedule, Options, Store};
-use database::{Database, agent, chunk, committed, database, direction, entry, person, tenant};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+
+use crate::database::{Database, agent, chunk, committed, database, direction, entry, person, tenant};
 
 /// Tables that a service could reach, and all of our schemas whether it can or not.
 const REACHABLE: &str = "

@@ -1,15 +1,12 @@
 //! Keys are made, shown without their hash, found in every tenant by their prefix, and revoked by their tenant alone.
 
-#![expect(clippy::unwrap_used, reason = "a test whose database refuses it has failed")]
-
-mod database;
-
 use std::time::Duration;
 
 use aether_proto::{AgentId, PersonId, TenantId};
 use aether_store::{Error, KeyRow, NewKeyRow, PersonRow, Store, StoredKey, TenantTransaction};
-use database::{agent, database, person, tenant};
 use time::OffsetDateTime;
+
+use crate::database::{agent, database, person, tenant};
 
 const HASH: [u8; 32] = [42; 32];
 

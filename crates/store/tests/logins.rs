@@ -1,15 +1,12 @@
 //! Each service can do in Postgres what its own statements do, and is refused everything else.
 
-#![expect(clippy::unwrap_used, reason = "a test whose database refuses it has failed")]
-
-mod database;
-
 use std::collections::BTreeMap;
 
 use aether_store::Login;
-use database::{Database, database, password};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
+
+use crate::database::{Database, database, password};
 
 /// Who may do what: S(elect), I(nsert), U(pdate), D(elete), in the order of `Login::ALL`: gateway, brain, scheduler, notifier.
 /// A new table goes in here.

@@ -1,12 +1,9 @@
 //! Memories are found by direction, for one person of one agent of one tenant.
 
-#![expect(clippy::unwrap_used, reason = "a test whose database refuses it has failed")]
-
-mod database;
-
 use aether_proto::{AgentId, SessionId, TurnId};
 use aether_store::{MemorySearch, NewMemory, Store};
-use database::{agent, chunk, committed, database, direction, entry, heard, person, tenant};
+
+use crate::database::{agent, chunk, committed, database, direction, entry, heard, person, tenant};
 
 async fn remember(store: &Store, tenant_name: &str, agent: &AgentId, who: &str, axis: usize, lean: f32) -> TurnId {
     let turn = TurnId::generate();

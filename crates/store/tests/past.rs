@@ -1,9 +1,5 @@
 //! Sessions are listed, read and forgotten by those who were there.
 
-#![expect(clippy::unwrap_used, reason = "a test whose database refuses it has failed")]
-
-mod database;
-
 use std::time::Duration;
 
 use aether_proto::turn_log_entry::Step;
@@ -12,9 +8,10 @@ use aether_store::{
     MemorySearch, NewMemory, SessionQuery, SessionSummary, Store, TenantTransaction, TurnRow, TurnStatus,
 };
 use aether_testkit as testkit;
-use database::{Database, agent, chunk, committed, database, direction, ended, entry, heard, person, tenant};
 use sqlx::Connection as _;
 use time::OffsetDateTime;
+
+use crate::database::{Database, agent, chunk, committed, database, direction, ended, entry, heard, person, tenant};
 
 /// When the entries of `database::entry` begin.
 fn begin() -> OffsetDateTime {

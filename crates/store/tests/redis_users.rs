@@ -1,7 +1,5 @@
 //! Each service can do in Redis what it does with rooms, and is refused everything else.
 
-#![expect(clippy::unwrap_used, reason = "a test whose server refuses it has failed")]
-
 use std::slice;
 use std::time::Duration;
 

@@ -1,7 +1,5 @@
 //! At most one holder per room, by a clock that both trust; and what Redis being away does to it.
 
-#![expect(clippy::unwrap_used, reason = "a test whose names are refused has failed")]
-
 use std::time::Duration;
 
 use aether_proto::{RoomName, SessionId, TenantId, TurnId};

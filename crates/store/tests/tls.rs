@@ -1,7 +1,5 @@
 //! With `sslmode=verify-full` nothing is said to Postgres before it has shown a certificate that holds.
 
-#![expect(clippy::unwrap_used, reason = "a test without its server has failed")]
-
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;

@@ -1,12 +1,9 @@
 //! The turn log becomes rows once, however often and in whatever order it is delivered.
 
-#![expect(clippy::unwrap_used, reason = "a test whose database refuses it has failed")]
-
-mod database;
-
 use aether_proto::{SessionId, TurnId, TurnLogEntry};
 use aether_store::{Applied, ApplyError, Exchange, Store, TurnStatus};
-use database::{agent, chunk, committed, database, ended, entry, heard, tenant};
+
+use crate::database::{agent, chunk, committed, database, ended, entry, heard, tenant};
 
 fn whole_turn(session: SessionId, turn: TurnId) -> Vec<TurnLogEntry> {
     let steps = [

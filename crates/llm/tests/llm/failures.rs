@@ -1,8 +1,6 @@
 //! Servers that fail on purpose, and what the client makes of each. Every server here is a double for one failure; the
 //! real ones are in `real_servers.rs`.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
 use std::convert::Infallible;
 use std::num::NonZeroU32;
 use std::sync::Arc;

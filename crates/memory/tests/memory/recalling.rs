@@ -1,7 +1,5 @@
 //! Remembering and recalling with the real model and the real database.
 
-#![expect(clippy::unwrap_used, reason = "a test without its parts has failed")]
-
 use std::time::{Duration, Instant};
 
 use aether_memory::{

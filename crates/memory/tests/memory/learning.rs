@@ -1,7 +1,5 @@
 //! Learning with the real model and the real database: each turn once, and nothing after something was to be forgotten.
 
-#![expect(clippy::unwrap_used, reason = "a test without its parts has failed")]
-
 use std::time::Duration;
 
 use aether_memory::{Dropped, Embedder, EmbedderOptions, Fact, Learned, Memory, Options, Question, Statement};

@@ -1,7 +1,5 @@
 //! Two participants in a room on a real server.
 
-mod support;
-
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -10,7 +8,8 @@ use aether_livekit::{
     RoomEvent, RoomOptions, StreamTextOptions, TrackSource, Transcription, TranscriptionSegment, room_name,
 };
 use aether_testkit::eventually;
-use support::{Tone, admin, audio_track, event, hear, join, join_as_agent, livekit};
+
+use crate::support::{Tone, admin, audio_track, event, hear, join, join_as_agent, livekit};
 
 #[tokio::test]
 async fn each_hears_the_other_and_only_the_other() {

@@ -1,13 +1,10 @@
 //! A migrated database of its own for each test.
 
-#![expect(clippy::unwrap_used, reason = "a test without its database has failed")]
-#![expect(dead_code, reason = "each test file uses its part of this")]
-
 use std::time::Duration;
 
 use aether_proto::turn_log_entry::Step;
 use aether_proto::{
-    AgentId, AnswerChunk, Ended, Heard, PersonId, RoomName, SessionId, TenantId, TurnId, TurnLogEntry, UserCommitted,
+    AgentId, AnswerChunk, Ended, Heard, PersonId, SessionId, TenantId, TurnId, TurnLogEntry, UserCommitted,
 };
 use aether_store::{Embedding, Login, Options, Store};
 use aether_testkit as testkit;
@@ -55,10 +52,6 @@ pub fn agent() -> AgentId {
 
 pub fn person(name: &str) -> PersonId {
     PersonId::new(name).unwrap()
-}
-
-pub fn room(name: &str) -> RoomName {
-    RoomName::new(name).unwrap()
 }
 
 /// The same instant plus a second per step of the whole test, so that order is never by chance.

@@ -1,17 +1,14 @@
 //! Rooms seen from outside, and what the server tells by itself.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::time::Duration;
 
 use aether_livekit::{ApiKey, DispatchRequest, RoomRequest, RoomSummary, WebhookEvent, parse_room_name, room_name};
 use aether_proto::{RoomName, TenantId};
 use aether_testkit::eventually;
-use support::{admin, join, livekit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::{admin, join, livekit};
 
 #[tokio::test]
 async fn a_room_is_made_as_asked_and_carries_a_text_for_as_long_as_it_lives() {

@@ -1,9 +1,5 @@
 //! An agent worker on a real server.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::time::Duration;
 
 use aether_livekit::token::{AgentCall, Grant};
@@ -12,10 +8,11 @@ use aether_livekit::{
     DispatchRequest, ParticipantKind, RemoteParticipant, RoomEvent, RoomOptions, Worker, WorkerOptions,
 };
 use aether_testkit::LiveKit;
-use support::{Events, admin, event, join, join_with, key, livekit};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::support::{Events, admin, event, join, join_with, key, livekit};
 
 /// Joins every room it is called to and stays until told to go.
 struct Visitor {

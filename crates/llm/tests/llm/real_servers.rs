@@ -1,7 +1,5 @@
 //! Both dialects against the real servers, with a real (small) model.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 

@@ -1,8 +1,6 @@
 //! What is left of the agent's voice in somebody's microphone, and what is left of theirs. Real speech, no server.
 //!
-//! `cargo test -p aether-livekit --test echo_canceller -- --nocapture` prints what was measured.
-
-#![expect(clippy::unwrap_used, reason = "a test ends with the value that it did not expect")]
+//! `cargo test -p aether-livekit --test livekit echo_canceller -- --nocapture` prints what was measured.
 
 use std::time::{Duration, Instant};
 
