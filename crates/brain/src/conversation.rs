@@ -69,6 +69,17 @@ impl Given {
     pub fn has_images(&self) -> bool {
         self.messages.iter().flatten().any(|message| !message.images.is_empty())
     }
+
+    /// The parameters of a tool that are no JSON schema, as programs name them.
+    pub fn faulty_schema(&self) -> Option<String> {
+        let at = self.tools.iter().position(|tool| jsonschema::validator_for(&tool.parameters).is_err())?;
+        Some(format!("tools[{at}].function.parameters"))
+    }
+
+    /// Whether an answer without a word is one: to what a program brought along, or where it said what ends it.
+    pub const fn may_be_answered_with_nothing(&self) -> bool {
+        self.messages.is_some() || self.max_output_tokens.is_some() || !self.stop.is_empty()
+    }
 }
 
 fn read_messages(given: &[ChatMessage]) -> Result<Vec<Message>, Error> {

@@ -80,7 +80,7 @@ async fn stream(mind: &Mind, call: &Call, request: ChatRequest) -> Result<(), Er
     let mut index = 0;
     let mut completion = mind.llm.chat(request, call.cancelled());
     while let Some(delta) = completion.next().await {
-        match delta.map_err(|error| llm_error(&error))? {
+        match delta.map_err(|error| unanswered(&error))? {
             Delta::Text(text) => {
                 if index == 0 {
                     first_token = started.elapsed();
@@ -129,6 +129,14 @@ fn busy() -> Error {
     ErrorCode::Overloaded.error("people talked all the time, so what nobody waits for was not begun or not finished")
 }
 
+/// A model that refuses what it is asked is there, and will refuse it again.
+fn unanswered(error: &aether_llm::Error) -> Error {
+    match error {
+        aether_llm::Error::Refused { status: 400 | 413 | 422, .. } => invalid(aether_telemetry::with_causes(error)),
+        _ => llm_error(error),
+    }
+}
+
 struct Whole {
     text: String,
     usage: Option<Usage>,
@@ -139,7 +147,7 @@ async fn collect(mind: &Mind, call: &Call, request: ChatRequest) -> Result<Whole
     let mut whole = Whole { text: String::new(), usage: None, finish: FinishReason::Stop };
     let mut completion = mind.llm.chat(request, call.cancelled());
     while let Some(delta) = completion.next().await {
-        match delta.map_err(|error| llm_error(&error))? {
+        match delta.map_err(|error| unanswered(&error))? {
             Delta::Text(text) => whole.text.push_str(&text),
             // Without tools there are no calls.
             Delta::Thinking(_) | Delta::ToolCall(_) | Delta::MalformedCall(_) => {}

@@ -32,6 +32,8 @@ use crate::turn::{Prepared, Turn, milliseconds};
 
 /// The least that the model gets for its first token, however long the reading-ahead took.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
+/// How far a prompt is cut down for a model that refuses it, in bytes.
+const SMALLEST_PROMPT: usize = 1024;
 /// Calls that are looked at in one round.
 const MAX_CALLS: usize = 8;
 /// `message` is a sentence to say while a tool runs.
@@ -49,6 +51,19 @@ struct Heard {
     calls: Vec<ToolCall>,
     malformed: Option<String>,
     finish: FinishReason,
+}
+
+/// Why the model has not answered.
+enum Unanswered {
+    /// It refused the prompt, and the next one is shorter.
+    ShownTooMuch,
+    Failed(Error),
+}
+
+impl From<Error> for Unanswered {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// A call that can be run.
@@ -74,10 +89,10 @@ impl Turn {
         let finish = if given.tools.is_empty() {
             self.think(telling, prepared).await?
         } else {
-            let messages = self.messages(prepared, &[], false);
-            self.ask(telling, messages, given.tools.clone(), Whose::Callers).await?.finish
+            let shown = |turn: &Self| turn.messages(prepared, &[], false);
+            self.ask(telling, shown, &given.tools, Whose::Callers).await?.finish
         };
-        if telling.is_silent() {
+        if telling.is_silent() && !given.may_be_answered_with_nothing() {
             return Err(ErrorCode::LlmUnavailable.error("the language model answered with nothing; ask again"));
         }
         Ok(finish)
@@ -114,10 +129,13 @@ impl Turn {
         let mut mended = false;
         let mut rounds = 0;
         loop {
-            let mut messages = self.messages(prepared, &results, small && !offered.is_empty());
-            messages.extend_from_slice(&exchanged);
-            let heard =
-                self.ask(telling, messages, offered.iter().map(|tool| spec(*tool)).collect(), Whose::Own).await?;
+            let shown = |turn: &Self| {
+                let mut messages = turn.messages(prepared, &results, small && !offered.is_empty());
+                messages.extend_from_slice(&exchanged);
+                messages
+            };
+            let tools: Vec<_> = offered.iter().map(|tool| spec(*tool)).collect();
+            let heard = self.ask(telling, shown, &tools, Whose::Own).await?;
             if heard.calls.is_empty() && heard.malformed.is_none() {
                 return Ok(heard.finish);
             }
@@ -194,14 +212,31 @@ impl Turn {
         self.prompt(&known.history, Some(recalled), text, results, brief)
     }
 
-    /// Asks the model once. What it says is told as it comes; calls of a caller's tools are passed on, others returned.
+    /// Asks the model. How much it can hold of a text only its server knows: one that refuses is shown less.
     async fn ask(
+        &mut self,
+        telling: &mut Telling,
+        shown: impl Fn(&Self) -> Vec<Message> + Send + Sync,
+        tools: &[ToolSpec],
+        whose: Whose,
+    ) -> Result<Heard, Error> {
+        loop {
+            match self.ask_once(telling, shown(self), tools.to_vec(), whose).await {
+                Ok(heard) => return Ok(heard),
+                Err(Unanswered::ShownTooMuch) => {}
+                Err(Unanswered::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// What the model says is told as it comes; calls of a caller's tools are passed on, others returned.
+    async fn ask_once(
         &mut self,
         telling: &mut Telling,
         messages: Vec<Message>,
         tools: Vec<ToolSpec>,
         whose: Whose,
-    ) -> Result<Heard, Error> {
+    ) -> Result<Heard, Unanswered> {
         let given = Arc::clone(&self.opening.given);
         let options = &self.mind.options;
         let model = given.has_images().then(|| options.vision_model.clone()).flatten();
@@ -231,8 +266,8 @@ impl Turn {
         let finish = loop {
             let delta = match completion.next().await {
                 Some(Ok(delta)) => delta,
-                Some(Err(error)) => return Err(self.failed(&error)),
-                None => return Err(ErrorCode::Internal.error("the answer ended without an end")),
+                Some(Err(error)) => return Err(self.unanswered(&error)),
+                None => return Err(ErrorCode::Internal.error("the answer ended without an end").into()),
             };
             match delta {
                 // What a model says after it has asked, before it knows, is made up.
@@ -277,6 +312,17 @@ impl Turn {
         Ok(Heard { calls: own.finish(), malformed, finish })
     }
 
+    fn unanswered(&mut self, error: &aether_llm::Error) -> Unanswered {
+        let is_refused = matches!(error, aether_llm::Error::Refused { status: 400 | 413 | 422, .. });
+        // A conversation that was brought along is its caller's to shorten.
+        if is_refused && self.opening.given.messages.is_none() && self.fits / 2 >= SMALLEST_PROMPT {
+            self.fits /= 2;
+            debug!(fits = self.fits, "the language model refused the prompt and is shown less");
+            return Unanswered::ShownTooMuch;
+        }
+        Unanswered::Failed(self.failed(error))
+    }
+
     /// What the caller is told of a model that did not answer.
     fn failed(&self, error: &aether_llm::Error) -> Error {
         let failed = llm_error(error);
@@ -288,7 +334,8 @@ impl Turn {
             aether_llm::Error::Refused { status: 400 | 413 | 422, message }
                 if self.opening.given.messages.is_some() =>
             {
-                invalid(format_args!("the language model refused this: {message}"))
+                let field = self.opening.given.faulty_schema().unwrap_or_default();
+                Error { field, ..invalid(format_args!("the language model refused this: {message}")) }
             }
             _ => failed,
         }

@@ -64,6 +64,7 @@ pub async fn serve(mind: Arc<Mind>, call: Call) -> Result<(), Error> {
             output: call.output(),
             commitment: Commitment::default(),
             said: None,
+            fits: mind.prompt_budget(),
         };
         tokio::select! {
             biased;
@@ -89,6 +90,8 @@ pub struct Turn {
     pub commitment: Commitment,
     /// What the person said, or is taken to have said, and what has been answered so far.
     pub said: Option<Exchange>,
+    /// The most that a prompt may have, in bytes: less once the model has refused one.
+    pub fits: usize,
 }
 
 /// All that the answer is made from.
@@ -288,7 +291,7 @@ impl Turn {
         };
         let memories = recalled.and_then(|recalled| recalled.recollection.lines(self.opening.speaker()));
         let mut notes: Vec<_> = memories.as_deref().map(prompt::memories).into_iter().chain(results.to_vec()).collect();
-        let fits = self.mind.prompt_budget();
+        let fits = self.fits;
         let size = |notes: &[Message]| notes.iter().map(|note| note.content.len()).sum::<usize>();
         if let Some(messages) = &given.messages {
             // A conversation that just fits must not be too long because of what we add.
@@ -296,6 +299,10 @@ impl Turn {
                 notes = results.to_vec();
             }
             return conversation::messages(messages, persona, notes);
+        }
+        // The words come before what comes to mind with them.
+        if size(&notes) > fits / 2 {
+            notes = results.to_vec();
         }
         let words = shorten(words, fits.saturating_sub(size(&notes)));
         let budget = fits.saturating_sub(words.len() + size(&notes));

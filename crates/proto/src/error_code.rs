@@ -108,7 +108,7 @@ impl ErrorCode {
 
     /// An [`Error`] with this code. `message` is for a person: what happened and what to do; never a secret.
     pub fn error(self, message: impl fmt::Display) -> Error {
-        Error { code: self.as_str().to_owned(), message: message.to_string(), retry_after_ms: 0 }
+        Error { code: self.as_str().to_owned(), message: message.to_string(), ..Error::default() }
     }
 }
 

@@ -93,6 +93,17 @@ async function stop() {
   const { choices } = await ask(...counting);
   assert.ok(!choices[0].message.content.includes("3"), choices[0].message.content);
   assert.equal(choices[0].finish_reason, "stop");
+  // Stopped before its first word it is no failure, only empty.
+  const [words, numbers] = counting;
+  const begin = choices[0].message.content.trim()[0];
+  const empty = await ask(words, { ...numbers, stop: begin, stream: true });
+  let text = "";
+  let reason = null;
+  for await (const chunk of empty) {
+    text += chunk.choices[0].delta.content ?? "";
+    reason = chunk.choices[0].finish_reason ?? reason;
+  }
+  assert.deepEqual([text, reason], ["", "stop"]);
 }
 
 async function stream() {

@@ -106,6 +106,8 @@ def stop():
     reply = ask("Count from one to ten in digits, separated by commas.", stop=["3", "neverwhere"], **numbers).choices[0]
     assert "3" not in reply.message.content and reply.finish_reason == "stop", reply
     assert len(reply.message.content) < len(whole), (reply.message.content, whole)
+    nothing = ask("Count from one to ten in digits, separated by commas.", stop=whole.strip()[0], **numbers).choices[0]
+    assert (nothing.message.content, nothing.finish_reason) == ("", "stop"), nothing
 
 
 def sampling():

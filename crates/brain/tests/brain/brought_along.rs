@@ -180,6 +180,36 @@ async fn what_the_model_refuses_of_it_is_the_callers_to_mend() {
     let refused = ask(&house, "Hi.", bring(vec![message("user", "Hi.")])).await.unwrap_err();
     assert_eq!(refused.code().as_str(), "invalid_argument", "{refused}");
     assert!(refused.to_string().contains("failing on purpose"), "{refused}");
+    let field = |refused: aether_bus::Error| match refused {
+        aether_bus::Error::Remote(error) => error.field,
+        other => panic!("{other}"),
+    };
+    assert_eq!(field(refused), "", "who knows of which message");
+    let faulty = |open: &mut Open| {
+        with_weather(vec![message("user", "Hi.")])(open);
+        let parameters = "{\"type\": \"object\", \"properties\": {\"place\": {\"type\": \"town\"}}}".into();
+        open.tools.push(ToolDefinition { name: "trains".into(), description: String::new(), parameters });
+    };
+    assert_eq!(field(ask(&house, "Hi.", faulty).await.unwrap_err()), "tools[1].function.parameters");
+    brain.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_an_answer_to_a_program_and_a_failure_to_a_person() {
+    let house = House::build().await;
+    let llm = ScriptedLlm::start([Script::words([])]).await;
+    let brain = brain(&house, &llm, |_| {}).await;
+    let stopped = |open: &mut Open| {
+        open.modality = Modality::Text.into();
+        open.sampling = Some(Sampling { stop: vec!["END".into()], ..Sampling::default() });
+    };
+    for answer in [ask(&house, "Hi.", bring(vec![message("user", "Hi.")])).await, ask(&house, "Hi.", stopped).await] {
+        let answer = answer.unwrap();
+        assert_eq!((answer.text.as_str(), answer.done.unwrap().finish_reason.as_str()), ("", "stop"));
+        assert_eq!(answer.usage.unwrap().input_tokens, 10);
+    }
+    let refused = ask(&house, "Hi.", |_| {}).await.unwrap_err();
+    assert_eq!(refused.code().as_str(), "llm_unavailable", "{refused}");
     brain.stop().await;
 }
 

@@ -137,6 +137,20 @@ async fn the_next_turn_knows_of_the_last_one_before_its_row_is_written() {
     brain.stop().await;
 }
 
+/// A digit is a token of its own: these take more room than other texts of their length.
+#[tokio::test]
+async fn a_text_of_which_the_model_holds_less_than_of_others_is_answered_and_so_is_what_follows() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let (house, llm) = tokio::join!(House::build(), testkit::llm_with(MODEL));
+    let brain = house.brain(&llm.url, MODEL).await;
+    let session = SessionId::generate();
+    let digits = "3.14159 26535 89793 23846 26433 83279 50288 ".repeat(190);
+    assert!(!say(&house, session, &digits).await.unwrap().text.is_empty());
+    let answer = say(&house, session, "What is the capital of France?").await.unwrap();
+    assert!(answer.text.contains("Paris"), "{answer:?}");
+    brain.stop().await;
+}
+
 #[tokio::test]
 async fn without_postgres_it_answers_and_says_once_what_is_missing() {
     let _alone = ONE_AT_A_TIME.lock().await;

@@ -266,6 +266,25 @@ async fn background_work_that_people_stand_in_the_way_of_is_told_from_a_model_th
     brain.stop().await;
 }
 
+/// Who waits for a model to come back must not wait for one that is there.
+#[tokio::test]
+async fn what_a_model_refuses_is_not_asked_for_its_return() {
+    let house = House::build().await;
+    let llm = StallingLlm::start(Behaviour::Status(400)).await;
+    let brain = impatient_brain(&house, &llm.endpoint).await;
+    for class in [LlmClass::Interactive, LlmClass::Background] {
+        let input = LlmInput {
+            messages: vec![LlmMessage { role: "user".into(), content: "Go on.".into() }],
+            class: class.into(),
+            ..LlmInput::default()
+        };
+        let mut call: Call<LlmInput, LlmOutput> =
+            house.bus.call(&house.context, subject::LLM_REQUEST, &input, CallOptions::default()).await.unwrap();
+        assert_eq!(call.next().await.unwrap_err().code().as_str(), "invalid_argument", "{class:?}");
+    }
+    brain.stop().await;
+}
+
 #[tokio::test]
 async fn a_shape_that_is_no_json_is_refused() {
     let house = House::build().await;
