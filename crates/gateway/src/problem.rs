@@ -69,6 +69,12 @@ impl Problem {
         Self { param: Some(param.into()), ..self }
     }
 
+    /// The same; where nobody has named a field yet, this one.
+    #[must_use]
+    pub fn at_least_at(self, param: &str) -> Self {
+        if self.param.is_some() { self } else { self.at(param) }
+    }
+
     /// The same, under a code that clients look for.
     #[must_use]
     pub fn shown_as(self, shown_code: &'static str) -> Self {
@@ -125,7 +131,9 @@ impl IntoResponse for Problem {
 
 impl From<aether_proto::Error> for Problem {
     fn from(error: aether_proto::Error) -> Self {
-        Self { retry_after_ms: error.retry_after_ms, ..Self::new(error.error_code(), error.message) }
+        let code = error.error_code();
+        let param = Some(error.field).filter(|field| !field.is_empty());
+        Self { param, retry_after_ms: error.retry_after_ms, ..Self::new(code, error.message) }
     }
 }
 

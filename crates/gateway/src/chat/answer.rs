@@ -16,8 +16,10 @@ use super::turn::Turn;
 use crate::app::App;
 use crate::problem::Problem;
 
-/// The longest text that brain takes as the words of one turn, in bytes.
-pub(super) const MOST_WORDS: usize = 16 << 10;
+/// The longest text that brain takes as the words of one turn, in bytes. It shows the model as much of it as that can hold.
+pub(super) const MOST_WORDS: usize = 64 << 10;
+/// Of a longer text the beginning is enough to remember by, where the whole of it is in the conversation.
+const MOST_REMEMBERED: usize = 16 << 10;
 
 /// What an answer is made of, in its order. An [`End`](Piece::End) is the last.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,11 +65,11 @@ impl Answer {
     ) -> Result<Self, Problem> {
         let mut record = Record::begin(app, &turn, &request.words);
         let open = BrainInput { input: Some(brain_input::Input::Open(open(&turn, request, is_stored))) };
+        let most = if is_stored { MOST_WORDS } else { MOST_REMEMBERED };
         let commit = BrainInput {
             input: Some(brain_input::Input::Commit(Commit {
                 generation: turn.generation,
-                // Of a longer text the beginning is enough to remember by; the whole of it is in the conversation.
-                text: request.words[..request.words.floor_char_boundary(MOST_WORDS)].to_owned(),
+                text: request.words[..request.words.floor_char_boundary(most)].to_owned(),
             })),
         };
         // Brain may take the call while the words are written down; it thinks once they are.
@@ -216,11 +218,12 @@ fn open(turn: &Turn, request: &Request, is_stored: bool) -> Open {
     }
 }
 
-/// What was asked was checked here, field by field; what brain can't take of it is what the messages hold.
+/// What was asked was checked here, field by field; what brain can't take of it is what the messages hold, unless it says
+/// otherwise.
 fn refused(error: Error) -> Problem {
     let is_askers_fault = error.code() == ErrorCode::InvalidArgument;
     let problem = Problem::from(error);
-    if is_askers_fault { problem.at("messages") } else { problem }
+    if is_askers_fault { problem.at_least_at("messages") } else { problem }
 }
 
 /// A call that brain ended in the meantime says by itself why, when it is read.

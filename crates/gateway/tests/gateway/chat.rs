@@ -341,6 +341,11 @@ async fn what_fails_has_a_status_as_long_as_there_is_one() {
                     Line::Fail(ErrorCode::LlmUnavailable.error("the model is away")),
                 ],
                 "slow" => vec![Line::Pause(Duration::from_secs(1)), Line::Text("Well"), Line::Done("length")],
+                "tool" => {
+                    let refused = ErrorCode::InvalidArgument.error("the model refused it");
+                    let field = "tools[0].function.parameters".to_owned();
+                    vec![Line::Fail(aether_proto::Error { field, ..refused })]
+                }
                 _ => vec![Line::Fail(ErrorCode::InvalidArgument.error("images need llm.vision_model"))],
             }
         })
@@ -356,6 +361,13 @@ async fn what_fails_has_a_status_as_long_as_there_is_one() {
     assert_eq!((busy.status(), &busy.headers()["retry-after"]), (StatusCode::TOO_MANY_REQUESTS, &"3".parse().unwrap()));
     let (status, body) = answer(ask("picture")).await;
     assert_eq!((status, &body["error"]["message"]), (StatusCode::BAD_REQUEST, &json!("images need llm.vision_model")));
+    assert_eq!(body["error"]["param"], "messages");
+    let (status, body) = answer(ask("tool")).await;
+    assert_eq!(
+        (status, &body["error"]["param"]),
+        (StatusCode::BAD_REQUEST, &json!("tools[0].function.parameters")),
+        "who knows better says so"
+    );
     assert_snapshot!(without_ids(&text_of(ask("late")).await), @r#"
     data: {"id":"chatcmpl-…","object":"chat.completion.chunk","created":…,"model":"aether","choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}
 
@@ -366,7 +378,7 @@ async fn what_fails_has_a_status_as_long_as_there_is_one() {
     // The response begins before the answer does.
     let slow = text_of(ask("slow")).await;
     assert!(slow.contains("\"finish_reason\":\"length\"") && slow.ends_with("data: [DONE]\n\n"), "{slow}");
-    assert_eq!(brain.opens().len(), 5);
+    assert_eq!(brain.opens().len(), 6);
 }
 
 #[tokio::test]
@@ -428,6 +440,16 @@ async fn a_conversation_goes_on_for_those_whose_it_is() {
     transaction.commit().await.unwrap();
     assert_eq!(answer(ask(&key, &session.to_string())).await.0, StatusCode::OK);
     assert_eq!(answer(ask(&bens, &session.to_string())).await.0, StatusCode::NOT_FOUND);
+
+    // Brain shows the model what that can hold of it.
+    let mut long = hello();
+    long["messages"][0]["content"] = json!("ä".repeat(20_000));
+    let ask_long = |body: &Value| desk.completions(&key, body).header("X-Conversation-Id", &id);
+    assert_eq!(answer(ask_long(&long)).await.0, StatusCode::OK);
+    assert_eq!(brain.commits().last().unwrap().text.len(), 40_000);
+    long["messages"][0]["content"] = json!("ä".repeat(33_000));
+    let (status, body) = answer(ask_long(&long)).await;
+    assert_eq!((status, &body["error"]["param"]), (StatusCode::PAYLOAD_TOO_LARGE, &json!("messages[0].content")));
 
     let mut with_tools = hello();
     with_tools["tools"] = json!([{ "type": "function", "function": { "name": "a" } }]);
