@@ -307,9 +307,17 @@ fn read_sampling(body: &Object<'_>) -> Result<Sampling, Problem> {
         max_output_tokens,
         temperature: number("temperature", 2.0)?,
         top_p: number("top_p", 1.0)?,
-        seed: body.get("seed").map(|field| field.integer(0..=i64::MAX.unsigned_abs())).transpose()?,
+        seed: body.get("seed").map(|field| read_seed(&field)).transpose()?,
         stop: body.get("stop").map(|field| read_stop(&field)).transpose()?.unwrap_or_default(),
     })
+}
+
+/// Any whole number of 64 bits with a sign. Models count seeds from 0: one below is another number, and always the same.
+fn read_seed(field: &Field<'_>) -> Result<u64, Problem> {
+    match field.value().as_i64() {
+        Some(seed) => Ok(seed.cast_unsigned() & i64::MAX.cast_unsigned()),
+        None => field.integer(0..=i64::MAX.cast_unsigned()),
+    }
 }
 
 fn read_stop(field: &Field<'_>) -> Result<Vec<String>, Problem> {
@@ -329,6 +337,11 @@ fn refuse_unsupported(body: &Object<'_>) -> Result<(), Problem> {
         && n.integer(1..=128)? != 1
     {
         return Err(n.wrong("must be 1: there is one answer to a question"));
+    }
+    if let Some(logprobs) = body.get("logprobs")
+        && logprobs.flag()?
+    {
+        return Err(logprobs.wrong("is not supported: leave it out"));
     }
     if let Some(format) = body.get("response_format") {
         let kind = format.object()?.required("type")?;

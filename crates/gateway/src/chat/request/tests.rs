@@ -102,6 +102,13 @@ fn what_is_wrong_is_named() {
             "`max_tokens` must be a whole number between 1 and 4294967295, not 0",
         ),
         (with("n", json!(2)), "n", "`n` must be 1: there is one answer to a question"),
+        (with("logprobs", json!(true)), "logprobs", "`logprobs` is not supported: leave it out"),
+        (with("seed", json!("a")), "seed", "`seed` must be a whole number, not a text"),
+        (
+            with("seed", json!(u64::MAX)),
+            "seed",
+            "`seed` must be a whole number between 0 and 9223372036854775807, not 18446744073709551615",
+        ),
         (with("stop", json!(["a", "b", "c", "d", "e"])), "stop", "`stop` must be at most 4 texts, not 5"),
         (with("stop", json!(["a", ""])), "stop[1]", "`stop[1]` must not be empty"),
         (with("stream", json!("yes")), "stream", "`stream` must be true or false, not a text"),
@@ -141,6 +148,16 @@ fn what_is_wrong_is_named() {
     ] {
         assert_eq!(refused(body), (param.to_owned(), message.to_owned()));
     }
+}
+
+#[test]
+fn a_seed_may_be_below_zero() {
+    let seed = |number: i64| read(with("seed", json!(number))).unwrap().sampling.seed;
+    assert_eq!(
+        (seed(7), seed(-1), seed(-2)),
+        (Some(7), Some(i64::MAX.cast_unsigned()), Some(i64::MAX.cast_unsigned() - 1))
+    );
+    assert!(seed(i64::MIN).is_some());
 }
 
 #[test]
