@@ -29,6 +29,7 @@ mod shared {
     mod page;
     mod record;
     mod sight;
+    mod terminal;
     mod text;
     mod tools;
     mod turn;

@@ -31,7 +31,7 @@ use thread::Thread;
     AETHER_API_KEY names the key to use; without it, whoever runs `aether up` here is let in.")]
 pub struct Arguments {
     /// What to write; `-` reads it from standard input
-    text: Option<String>,
+    text: Vec<String>,
     /// Who writes: what memories are kept under [default: AETHER_USER_ID, else `owner`, or the key's person]
     #[arg(long)]
     person: Option<String>,
@@ -59,7 +59,9 @@ pub async fn run(context: &Context, arguments: Arguments) -> Result<(), Error> {
         api = api.speaking_as(&person).await?;
     }
     let talk = Talk { api, stream: !arguments.no_stream && !arguments.json, json: arguments.json };
-    match arguments.text.as_deref() {
+    // Most people forget the quotation marks.
+    let text = (!arguments.text.is_empty()).then(|| arguments.text.join(" "));
+    match text.as_deref() {
         Some("-") => once::run(&talk, thread, &print::standard_input()?).await,
         Some(text) => once::run(&talk, thread, text).await,
         None if std::io::stdin().is_terminal() => conversation::at_the_terminal(&talk, thread).await,

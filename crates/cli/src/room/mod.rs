@@ -55,7 +55,8 @@ pub struct SayArguments {
     #[command(flatten)]
     room: Room,
     /// What it says; `-` reads it from standard input
-    text: String,
+    #[arg(required = true)]
+    text: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -88,7 +89,7 @@ pub async fn run(context: &Context, action: Action) -> Result<(), Error> {
         Action::List(arguments) => list(&api, arguments.json).await,
         Action::Watch(arguments) => watch::run(&api, arguments).await,
         Action::Say(SayArguments { room, text }) => {
-            let text = if text == "-" { print::standard_input()? } else { text };
+            let text = if text == ["-"] { print::standard_input()? } else { text.join(" ") };
             if text.trim().is_empty() {
                 return Err(Error::Input("there is nothing to say: the text is empty".to_owned()));
             }
