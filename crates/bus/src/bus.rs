@@ -91,6 +91,8 @@ struct Inner {
     request_limit: Duration,
     connection_patience: Duration,
     connected: watch::Receiver<bool>,
+    /// Why the last attempt to connect failed; empty where that is not known, or none failed since the last connection.
+    why_not: watch::Receiver<String>,
     /// Counts the times the connection itself dropped messages because the process was too slow.
     slow: watch::Receiver<u64>,
 }
@@ -103,12 +105,15 @@ impl Bus {
         }
         let (connected_sender, connected) = watch::channel(false);
         let (slow_sender, slow) = watch::channel(0);
+        let (reason_sender, why_not) = watch::channel(String::new());
+        let reasons = reason_sender.clone();
         let failures = Arc::new(AtomicU32::new(0));
 
         let on_event = move |event: Event| {
             match event {
                 Event::Connected => {
                     failures.store(0, Ordering::Relaxed);
+                    reason_sender.send_replace(String::new());
                     tracing::info!("connected to NATS");
                     connected_sender.send_replace(true);
                 }
@@ -117,9 +122,9 @@ impl Bus {
                     connected_sender.send_replace(false);
                 }
                 Event::SlowConsumer(_) => slow_sender.send_modify(|count| *count += 1),
-                // One line when it starts to fail, not one per attempt.
-                Event::ClientError(error) if failures.fetch_add(1, Ordering::Relaxed) == 0 => {
-                    tracing::warn!(%error, "NATS can't be reached, trying again");
+                // One line when it starts to fail, not one per attempt: at the second, when it is known why the first did.
+                Event::ClientError(_) if failures.fetch_add(1, Ordering::Relaxed) == 1 => {
+                    tracing::warn!(error = %*reason_sender.borrow(), "NATS can't be reached, trying again");
                 }
                 Event::ServerError(error) => tracing::warn!(%error, "NATS refused something"),
                 other => tracing::debug!(event = %other, "NATS event"),
@@ -135,6 +140,13 @@ impl Bus {
             .connection_timeout(Duration::from_secs(3))
             .ping_interval(Duration::from_secs(10))
             .reconnect_delay_callback(reconnect_delay)
+            // Only who may choose the next server is told why the last attempt failed; an event says no more than `IO error`.
+            .reconnect_to_server_callback(move |servers, _| {
+                if let Some(reason) = servers.into_iter().find_map(|server| server.last_error) {
+                    reasons.send_replace(reason);
+                }
+                async { None }
+            })
             .event_callback(on_event);
         connect = match (options.user, options.password) {
             (Some(user), Some(password)) => connect.user_and_password(user, password),
@@ -151,6 +163,7 @@ impl Bus {
                 request_limit: options.request_limit,
                 connection_patience: options.connection_patience,
                 connected,
+                why_not,
                 slow,
             }),
         })
@@ -194,6 +207,10 @@ impl Bus {
 
     pub(crate) fn request_limit(&self) -> Duration {
         self.inner.request_limit
+    }
+
+    pub(crate) fn why_not_connected(&self) -> String {
+        self.inner.why_not.borrow().clone()
     }
 
     pub(crate) fn slow_consumer(&self) -> watch::Receiver<u64> {

@@ -16,7 +16,10 @@ impl Bus {
         let mut connected = self.connected();
         loop {
             if !*connected.borrow_and_update() {
-                health.waiting("no connection to NATS; it is tried again by itself, start NATS if it does not run");
+                health.waiting(format_args!(
+                    "no connection to NATS; it is tried again by itself, start NATS if it does not run: {}",
+                    self.why_not_connected()
+                ));
             } else if let Err(error) = self.ready(ROUND_TRIP).await {
                 health.down(format_args!("NATS does not answer: {error}"));
             } else {

@@ -56,7 +56,8 @@ async fn its_health_follows_the_server_and_is_not_deceived_by_an_open_connection
     };
 
     testkit::eventually("somebody says why", 5, || async {
-        health.report().parts[0].detail.starts_with("no connection to NATS; ")
+        let detail = health.report().parts[0].detail.clone();
+        detail.starts_with("no connection to NATS; ") && detail.contains("Connection refused")
     })
     .await;
     nats.restart().await;
