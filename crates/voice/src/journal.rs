@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aether_bus::{Bus, Context, TurnLog};
 use aether_proto::{ClientEvent, RoomName, TurnLogEntry, client_event, subject};
-use aether_telemetry::metric;
+use aether_telemetry::{metric, with_causes};
 use aether_turn::floor::Phase;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, Span};
@@ -143,6 +143,7 @@ async fn keep(turn_log: TurnLog, mut entries: mpsc::Receiver<Written>) {
                 // Nobody need wait for it.
                 Ok(()) => drop(kept.send(())),
                 Err(error) => {
+                    let error = with_causes(&error);
                     tracing::error!(%error, "a step of the conversation could not be kept, on the bus or on disk");
                 }
             }
