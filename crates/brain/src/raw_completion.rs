@@ -131,9 +131,9 @@ fn busy() -> Error {
 
 /// A model that refuses what it is asked is there, and will refuse it again.
 fn unanswered(error: &aether_llm::Error) -> Error {
-    match error {
-        aether_llm::Error::Refused { status: 400 | 413 | 422, .. } => invalid(aether_telemetry::with_causes(error)),
-        _ => llm_error(error),
+    match error.fault_of_the_request() {
+        Some(_) => invalid(aether_telemetry::with_causes(error)),
+        None => llm_error(error),
     }
 }
 

@@ -313,7 +313,7 @@ impl Turn {
     }
 
     fn unanswered(&mut self, error: &aether_llm::Error) -> Unanswered {
-        let is_refused = matches!(error, aether_llm::Error::Refused { status: 400 | 413 | 422, .. });
+        let is_refused = error.fault_of_the_request().is_some();
         // A conversation that was brought along is its caller's to shorten.
         if is_refused && self.opening.given.messages.is_none() && self.fits / 2 >= SMALLEST_PROMPT {
             self.fits /= 2;
@@ -329,11 +329,9 @@ impl Turn {
         warn!(code = failed.code, "the language model did not answer");
         // A server's own words may quote what it was asked.
         debug!(error = failed.message, "why the language model did not answer");
-        match error {
+        match error.fault_of_the_request() {
             // Of what the caller brought along, the caller can mend what is wrong.
-            aether_llm::Error::Refused { status: 400 | 413 | 422, message }
-                if self.opening.given.messages.is_some() =>
-            {
+            Some(message) if self.opening.given.messages.is_some() => {
                 let field = self.opening.given.faulty_schema().unwrap_or_default();
                 Error { field, ..invalid(format_args!("the language model refused this: {message}")) }
             }

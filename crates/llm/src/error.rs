@@ -51,6 +51,14 @@ impl Error {
         }
     }
 
+    /// What the server says is wrong with what it was asked, as opposed to who asked it or for which model.
+    pub fn fault_of_the_request(&self) -> Option<&str> {
+        match self {
+            Self::Refused { status: 400 | 413 | 422, message } => Some(message),
+            _ => None,
+        }
+    }
+
     /// The server took too long, as opposed to failing.
     pub const fn is_deadline(&self) -> bool {
         matches!(self, Self::FirstToken { .. } | Self::Idle { .. } | Self::Total { .. })

