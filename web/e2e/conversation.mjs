@@ -125,6 +125,8 @@ async function run() {
   await step("joined", async () => {
     await talk(page);
     expect(!page.url().includes("aetherpage_"), "the token is still in the address bar");
+    const place = await page.evaluate(() => document.activeElement.textContent.trim());
+    expect(place === "Conversation with Aether", `after joining the focus is at "${place}"`);
     // Every state that LiveKit's hook reports from here on.
     await page.evaluate(() => {
       const room = document.querySelector(".room");

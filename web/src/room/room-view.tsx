@@ -1,10 +1,11 @@
-import { useEffect, type ReactNode } from "react";
+import { useEffect, useRef, type ReactNode } from "react";
 import type { LocalAudioTrack, RemoteAudioTrack } from "livekit-client";
 
 import type { Entry } from "../conversation/conversation";
 import { Transcript } from "../conversation/transcript";
 import { Brand } from "../style/brand";
 import { LeaveIcon, PastIcon, RecordIcon, VoiceIcon } from "../style/icons";
+import { keepFocus } from "../style/keep-focus";
 import { AgentPresence, invitationOf } from "./agent-presence";
 import { Composer } from "./composer";
 import { MicrophoneSwitch } from "./microphone-switch";
@@ -53,6 +54,11 @@ export function RoomView(props: Props) {
   const { agentState, interrupt, isConnected, livekit, offTheRecord, voiceMuted } = props;
   const isBusy = agentState === "speaking" || agentState === "thinking";
   useEscape(isBusy ? interrupt : undefined);
+  // The button that led here is gone.
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    keepFocus(heading.current);
+  }, []);
 
   return (
     <div
@@ -82,7 +88,9 @@ export function RoomView(props: Props) {
       </header>
 
       <main className="talk-area">
-        <h1 className="visually-hidden">Conversation with Aether</h1>
+        <h1 ref={heading} className="visually-hidden" tabIndex={-1}>
+          Conversation with Aether
+        </h1>
         <ul className="notices" aria-live="polite" aria-label="What is wrong">
           {props.notices.map((notice) => (
             <li key={notice.text} data-mood={notice.mood}>
