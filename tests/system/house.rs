@@ -352,7 +352,7 @@ async fn service(
         environment.insert(format!("AETHER_{}_BIND", name.to_uppercase()), format!("127.0.0.1:{port}"));
         let environment = environment.into_iter().collect();
         let log = folder.join(format!("{name}.log"));
-        Ok(part::Service { name, program: program(name), port, environment, log }.component())
+        Ok(part::Service { name, program: program(&format!("aether-{name}")), port, environment, log }.component())
     })
     .await
 }
@@ -367,9 +367,9 @@ pub async fn ready(server: &Server) {
 }
 
 /// The programs lie beside the tests' folder: `cargo build --workspace` puts them there.
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let path = std::env::current_exe().unwrap();
-    let path = path.parent().and_then(|folder| folder.parent()).unwrap().join(format!("aether-{name}"));
+    let path = path.parent().and_then(|folder| folder.parent()).unwrap().join(name);
     assert!(path.is_file(), "{} is missing: run `cargo build --workspace` first", path.display());
     path
 }

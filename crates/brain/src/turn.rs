@@ -293,16 +293,14 @@ impl Turn {
         let mut notes: Vec<_> = memories.as_deref().map(prompt::memories).into_iter().chain(results.to_vec()).collect();
         let fits = self.fits;
         let size = |notes: &[Message]| notes.iter().map(|note| note.content.len()).sum::<usize>();
-        if let Some(messages) = &given.messages {
-            // A conversation that just fits must not be too long because of what we add.
-            if conversation::size(messages) + size(&notes) > fits {
-                notes = results.to_vec();
-            }
-            return conversation::messages(messages, persona, notes);
-        }
-        // The words come before what comes to mind with them.
-        if size(&notes) > fits / 2 {
+        // The words come before what comes to mind with them, and so does a conversation that just fits.
+        let room =
+            given.messages.as_ref().map_or(fits / 2, |messages| fits.saturating_sub(conversation::size(messages)));
+        if size(&notes) > room {
             notes = results.to_vec();
+        }
+        if let Some(messages) = &given.messages {
+            return conversation::messages(messages, persona, notes);
         }
         let words = shorten(words, fits.saturating_sub(size(&notes)));
         let budget = fits.saturating_sub(words.len() + size(&notes));

@@ -2,7 +2,6 @@
 //! prints what the page shows.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
-use crate::house::{House, repository};
+use crate::house::{House, program, repository};
 
 /// After so many seconds what still runs is ended.
 const LONGEST_RUN_S: &str = "45";
@@ -142,8 +141,7 @@ impl Example {
 
 /// Bash in the repository's folder, as somebody has it who has just set Aether up.
 fn shell(house: &House, script: &str) -> Command {
-    let own = std::env::current_exe().unwrap();
-    let own = own.parent().and_then(Path::parent).unwrap().to_owned();
+    let own = program("aether").parent().unwrap().to_owned();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let programs = [testkit::layout().parts().join("bin"), own].into_iter().chain(std::env::split_paths(&path));
     let path = std::env::join_paths(programs).unwrap();

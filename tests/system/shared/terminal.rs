@@ -1,6 +1,5 @@
 //! What is typed at a terminal: `aether chat`, `aether room` and `aether session`, as programs of their own.
 
-use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,12 +9,11 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::house::{House, PATIENCE, TENANT, text};
+use crate::house::{House, PATIENCE, TENANT, program, text};
 
 /// The command, as somebody has it who may do everything in this house.
 fn aether(house: &House) -> Command {
-    let own = std::env::current_exe().unwrap();
-    let mut aether = Command::new(own.parent().and_then(Path::parent).unwrap().join("aether"));
+    let mut aether = Command::new(program("aether"));
     aether.envs(house.environment());
     aether
 }
