@@ -49,6 +49,11 @@ pub enum Problem {
     UnknownKey { key: String, nearest: Option<&'static str> },
     #[error("aether.toml is not TOML, line {line}: {message}")]
     NotToml { line: usize, message: String },
+    #[error(
+        "the argument `{argument}` is not understood: a service has none, only environment variables and `aether.toml`; \
+         `aether config` lists them"
+    )]
+    Argument { argument: String },
     #[error("the settings file {path} can't be read: {reason}")]
     Unreadable { path: String, reason: String },
 }

@@ -13,9 +13,14 @@ use crate::{ALL, Error, Problem, Row, Setting, Shown, Source};
 /// The file that is read when `AETHER_CONFIG` names no other.
 const FILE: &str = "aether.toml";
 
-/// Reads `T` from `aether.toml` (or the file that `AETHER_CONFIG` names) and the process's environment.
+/// Reads `T` from `aether.toml` (or the file that `AETHER_CONFIG` names) and the process's environment, for a process that takes
+/// nothing else: who asks it for help must not start it.
 pub fn load<T>(read: impl FnOnce(&mut Loader<'_>) -> Result<T, Invalid>) -> Result<T, Error> {
-    Loader::from_process()?.load(read)
+    let mut loader = Loader::from_process()?;
+    if let Some(argument) = std::env::args_os().nth(1) {
+        loader.problem(Problem::Argument { argument: argument.to_string_lossy().into_owned() });
+    }
+    loader.load(read)
 }
 
 /// Proof that a problem was recorded. A block that can't be made returns it; only the [`Loader`] makes one.

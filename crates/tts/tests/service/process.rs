@@ -54,6 +54,15 @@ async fn wrong_settings_stop_it_with_all_that_is_wrong() {
 }
 
 #[tokio::test]
+async fn who_asks_it_for_help_does_not_start_it() {
+    let mut command = program(SocketAddr::from(([127, 0, 0, 1], 0)));
+    command.arg("--help");
+    let output = run(command).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("the argument `--help` is not understood"), "{}", said(&output));
+}
+
+#[tokio::test]
 async fn a_taken_port_stops_it_with_the_port() {
     let holder = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let bind = holder.local_addr().unwrap();
