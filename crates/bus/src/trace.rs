@@ -6,11 +6,9 @@ use tracing::Span;
 use crate::headers::TRACE_PARENT;
 
 pub(crate) fn write(headers: &mut HeaderMap) {
-    aether_telemetry::inject(&mut |name, value| {
-        if name == "traceparent" {
-            headers.insert(TRACE_PARENT, value);
-        }
-    });
+    if let Some(traceparent) = aether_telemetry::traceparent() {
+        headers.insert(TRACE_PARENT, traceparent);
+    }
 }
 
 /// `span` as a child of the span in which the message was sent. What was sent outside of any, such as a look whether somebody is

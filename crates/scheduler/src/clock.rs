@@ -164,6 +164,7 @@ async fn run_schedule(kernel: &Kernel, schedule: &ScheduleRow) -> Result<(), Err
             patience: priority.patience(),
             expires_at: None,
             states: submission::admitted(),
+            traceparent: None,
         };
         transaction.insert_jobs(&[job]).await?;
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aether_bus::{Bus, Context, DurableStream};
 use aether_proto::{AgentId, InstanceId, JobId, KernelEvent, PluginEvent, TenantId, subject};
 use aether_store::{Error, JobRow, NewSchedule, Store, Submitted};
-use aether_telemetry::with_causes;
+use aether_telemetry::{Traced, with_causes};
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -47,9 +47,9 @@ impl Kernel {
         }
     }
 
-    /// Around all that is done about a job: a trace of its own.
+    /// Around all that is done about a job: a trace of its own, which names the one in which it was asked for.
     pub fn span(job: &JobRow) -> Span {
-        info_span!(
+        let span = info_span!(
             parent: None,
             "job",
             otel.name = job.kind,
@@ -60,7 +60,11 @@ impl Kernel {
             turn = job.payload.get("turn_id").and_then(serde_json::Value::as_str),
             job = %job.job,
             attempt = job.attempt,
-        )
+        );
+        if let Some(asked) = job.traceparent.as_deref().and_then(Traced::named) {
+            asked.link_from(&span);
+        }
+        span
     }
 
     /// By the database's clock: schedulers whose own clocks differ plan the same.

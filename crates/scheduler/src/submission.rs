@@ -137,6 +137,7 @@ impl Wanted {
             patience: self.priority.patience(),
             expires_at: self.expires_at,
             states: admitted(),
+            traceparent: aether_telemetry::traceparent(),
         }
     }
 

@@ -42,6 +42,8 @@ pub struct NewJob {
     pub expires_at: Option<OffsetDateTime>,
     /// All that it has been in already; it is in the last.
     pub states: Vec<&'static str>,
+    /// The span that asked for it, as W3C trace context.
+    pub traceparent: Option<String>,
 }
 
 /// What became of a submission.
@@ -77,6 +79,8 @@ pub struct JobRow {
     pub result: Option<Value>,
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
+    /// The span that asked for it, as W3C trace context.
+    pub traceparent: Option<String>,
     /// Whether its deadline has passed, by the database's clock.
     pub is_expired: bool,
 }
@@ -164,6 +168,7 @@ struct Record {
     result: Option<Value>,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
+    traceparent: String,
     is_expired: bool,
 }
 
@@ -177,7 +182,7 @@ macro_rules! select_jobs {
                       payload AS "payload!", priority AS "priority!", pool AS "pool!", schedule_id AS "schedule_id?",
                       state AS "state!", attempt AS "attempt!", failures AS "failures!", due_at AS "due_at!",
                       expires_at AS "expires_at?", reason AS "reason!", result AS "result?",
-                      created_at AS "created_at!", updated_at AS "updated_at!",
+                      created_at AS "created_at!", updated_at AS "updated_at!", traceparent AS "traceparent!",
                       coalesce(expires_at <= now(), false) AS "is_expired!" "# + $from
             $(, $argument)*
         )
@@ -210,6 +215,7 @@ impl TryFrom<Record> for JobRow {
             result: record.result,
             created_at: record.created_at,
             updated_at: record.updated_at,
+            traceparent: Some(record.traceparent).filter(|text| !text.is_empty()),
             is_expired: record.is_expired,
         })
     }
@@ -239,16 +245,18 @@ impl TenantTransaction {
         let expiry: Vec<_> = jobs.iter().map(|job| job.expires_at).collect();
         let states: Vec<_> =
             jobs.iter().map(|job| job.states.last().copied().unwrap_or("PENDING").to_owned()).collect();
+        let traceparents: Vec<_> = jobs.iter().map(|job| job.traceparent.clone().unwrap_or_default()).collect();
         let inserted = sqlx::query!(
             r#"INSERT INTO jobs.jobs (agent_id, job_id, kind, modality, person_id, session_id, payload, priority, pool,
-                                      idempotency_key, schedule_id, due_at, start_by, expires_at, state)
+                                      idempotency_key, schedule_id, due_at, start_by, expires_at, state, traceparent)
                SELECT agent, id, kind, modality, person, session, payload, priority, pool, key, schedule,
-                      coalesce(due, now()), coalesce(due, now()) + make_interval(secs => patience), expiry, state
+                      coalesce(due, now()), coalesce(due, now()) + make_interval(secs => patience), expiry, state,
+                      traceparent
                FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::jsonb[],
                            $8::smallint[], $9::text[], $10::text[], $11::uuid[], $12::timestamptz[], $13::float8[],
-                           $14::timestamptz[], $15::text[])
+                           $14::timestamptz[], $15::text[], $16::text[])
                     AS new (agent, id, kind, modality, person, session, payload, priority, pool, key, schedule, due,
-                            patience, expiry, state)
+                            patience, expiry, state, traceparent)
                ON CONFLICT (tenant_id, agent_id, kind, idempotency_key) DO NOTHING
                RETURNING job_id"#,
             &agents,
@@ -266,6 +274,7 @@ impl TenantTransaction {
             &patience,
             &expiry as &[Option<OffsetDateTime>],
             &states,
+            &traceparents,
         )
         .fetch_all(&mut *self.transaction)
         .await?;

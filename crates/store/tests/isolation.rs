@@ -96,6 +96,7 @@ fn new_job() -> NewJob {
         patience: std::time::Duration::from_secs(1),
         expires_at: None,
         states: vec!["PENDING", "SCHEDULED"],
+        traceparent: None,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! - [`init`] turns `tracing` spans and events into log lines that carry the ids of the turn, and into OTLP traces when an
 //!   endpoint is set; and it installs the recorder behind `/metrics`.
-//! - [`inject`], [`extract`], [`span_from_remote`] and [`span_from_caller`] carry a trace across a process boundary, as W3C
+//! - [`traceparent`], [`span_from_remote`] and [`span_from_caller`] carry a trace across a process boundary, as W3C
 //!   `traceparent`. A [`Stage`] is a span of what is over already, [`Traced`] links one trace to another, and [`attribute`]
 //!   adds to a span what `tracing` can't.
 //! - [`Health`] is what a process waits for; [`http_router`] shows it on `/livez`, `/readyz`, `/health`, `/metrics`, and
@@ -34,4 +34,4 @@ pub use http::{HttpServer, ServeError, http_router, serve};
 pub use init::{Guard, InitError, init};
 pub use shutdown::{shutdown_signal, shutdown_token};
 pub use stage::{Stage, Traced};
-pub use trace_context::{current_trace_id, extract, inject, span_from_caller, span_from_remote};
+pub use trace_context::{current_trace_id, span_from_caller, span_from_remote, traceparent};

@@ -8,6 +8,7 @@ use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::init::tracer;
+use crate::trace_context::extract;
 
 /// A stretch of time within a span, and the stretches that it is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,12 @@ pub struct Traced(SpanContext);
 impl Traced {
     pub fn of(span: &Span) -> Self {
         Self(span.context().span().span_context().clone())
+    }
+
+    /// As W3C trace context names it; `None` if that is malformed.
+    pub fn named(traceparent: &str) -> Option<Self> {
+        let span = extract(Some(traceparent)).span().span_context().clone();
+        span.is_valid().then_some(Self(span))
     }
 
     /// Says in the trace of `span` that it goes on from there.

@@ -10,22 +10,24 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 const TRACEPARENT: &str = "traceparent";
 
-/// Gives the headers that continue the current span's trace elsewhere to `set`. Outside of any span there are none.
-pub fn inject(set: &mut impl FnMut(&str, String)) {
-    struct Headers<'a, F>(&'a mut F);
-    impl<F: FnMut(&str, String)> Injector for Headers<'_, F> {
+/// What names the current span elsewhere. Outside of any span there is nothing to name.
+pub fn traceparent() -> Option<String> {
+    struct Header(Option<String>);
+    impl Injector for Header {
         fn set(&mut self, key: &str, value: String) {
             // `tracestate` belongs to vendors; nothing of ours reads it.
             if key == TRACEPARENT {
-                (self.0)(key, value);
+                self.0 = Some(value);
             }
         }
     }
-    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut Headers(set));
+    let mut header = Header(None);
+    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut header);
+    header.0
 }
 
 /// The caller's trace. A missing or malformed header gives an empty context: a trace is never a reason to refuse work.
-pub fn extract(traceparent: Option<&str>) -> Context {
+pub(crate) fn extract(traceparent: Option<&str>) -> Context {
     struct Header<'a>(Option<&'a str>);
     impl Extractor for Header<'_> {
         fn get(&self, key: &str) -> Option<&str> {

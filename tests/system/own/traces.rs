@@ -128,6 +128,9 @@ async fn jobs_and_notifications_are_traced(house: &House, jaeger: &Jaeger) {
     let job = trace.root();
     assert_eq!((job.service.as_str(), job.tag("tenant")), ("scheduler", &json!(TENANT)));
     assert!(job.tag("job").is_string());
+    let [(asked, _)] = job.links.as_slice() else { panic!("no link: {job:?}") };
+    let asked = Trace::read(jaeger, asked, &["jobs.submit"]).await;
+    assert_eq!(asked.root().service, "gateway", "what it was asked for by is another trace");
     let telling = trace.under(job).find(|span| span.name == "deliver").unwrap();
     assert_eq!(telling.service, "notifier");
     assert!(telling.tag("notification").is_string());

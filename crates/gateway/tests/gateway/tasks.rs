@@ -30,6 +30,7 @@ async fn submitted(desk: &Desk, tenant: &str, person: &str, states: Vec<&'static
         patience: Duration::from_secs(1),
         expires_at: None,
         states,
+        traceparent: None,
     };
     let mut transaction = desk.store_of(Login::Scheduler).tenant(&tenant_id(tenant)).await.unwrap();
     transaction.insert_jobs(std::slice::from_ref(&job)).await.unwrap();

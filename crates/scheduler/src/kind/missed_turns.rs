@@ -76,5 +76,6 @@ fn extraction(job: &JobRow, finished: FinishedTurn) -> NewJob {
         patience: FactExtraction.priority().patience(),
         expires_at: None,
         states: submission::admitted(),
+        traceparent: aether_telemetry::traceparent(),
     }
 }

@@ -26,6 +26,7 @@ async fn submit_unknown_kind(house: &House) -> JobId {
         patience: Duration::from_secs(1),
         expires_at: None,
         states: vec!["PENDING", "SCHEDULED"],
+        traceparent: None,
     };
     let id = job.job;
     let mut transaction = house.store.tenant(&house.context.tenant).await.unwrap();
