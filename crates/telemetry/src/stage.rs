@@ -51,14 +51,28 @@ impl Traced {
         Self(span.context().span().span_context().clone())
     }
 
-    /// As W3C trace context names it; `None` if that is malformed.
+    /// As W3C trace context names it; `None` if that is malformed, or its trace is not kept.
     pub fn named(traceparent: &str) -> Option<Self> {
         let span = extract(Some(traceparent)).span().span_context().clone();
-        span.is_valid().then_some(Self(span))
+        span.is_sampled().then_some(Self(span))
     }
 
     /// Says in the trace of `span` that it goes on from there.
     pub fn link_from(self, span: &Span) {
         span.add_link(self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_span_of_a_trace_that_is_kept_can_be_linked_to() {
+        let kept = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert!(Traced::named(kept).is_some());
+        for other in [&kept.replace("-01", "-00"), &kept.replace("b7ad", "huhu"), "", "00-1-2-01"] {
+            assert_eq!(Traced::named(other), None, "{other:?}");
+        }
     }
 }
