@@ -12,6 +12,8 @@ pub(crate) const RETURN_TO_ANSWER: &str = "Sorry, I was away for a moment.";
 pub(crate) const RETURN: &str = "Sorry, I was away for a moment. I'm back.";
 /// A longer name is not one to be called by.
 const LONGEST_NAME: usize = 40;
+/// With more it is a number: LiveKit calls a telephone "Phone +4930123456".
+const MOST_DIGITS: usize = 4;
 
 /// Greets each person once in a session, however often they connect.
 #[derive(Debug, Default)]
@@ -53,6 +55,7 @@ fn name(participant: &Participant) -> Option<&str> {
     let name = participant.name.trim();
     let can_be_said = name.chars().any(char::is_alphabetic)
         && name.chars().count() <= LONGEST_NAME
+        && name.chars().filter(|character| character.is_numeric()).count() <= MOST_DIGITS
         && !name.chars().any(char::is_control)
         && !name.contains("://");
     (name != participant.identity && can_be_said).then_some(name)
@@ -77,6 +80,8 @@ mod tests {
             (guest("cleo", "cleo-1", "cleo-1"), Some("Hello!")),
             (guest("dan", "dan-1", ""), Some("Hello!")),
             (guest("eve", "eve-1", "🦄"), Some("Hello!")),
+            (guest("sip_+4930123456", "sip_+4930123456", "Phone +4930123456"), Some("Hello!")),
+            (guest("r2", "r2", "Agent 2000"), Some("Hello, Agent 2000!")),
             (guest("fay", "fay-1", &"Fay".repeat(50)), Some("Hello!")),
             (guest("ben", "ben-1", "Ben"), None),
         ];

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use aether_bus::Context;
 use aether_livekit::well_known::{CHAT_TOPIC, PERSON_ATTRIBUTE};
 use aether_livekit::worker::JobContext;
-use aether_livekit::{DisconnectReason, RemoteParticipant, RemoteTrack, RoomEvent, RoomOptions, TrackSource};
+use aether_livekit::{
+    DisconnectReason, ParticipantKind, RemoteParticipant, RemoteTrack, RoomEvent, RoomOptions, TrackSource,
+};
 use aether_proto::{AgentState, PersonId, RoomName, SessionId, TenantId};
 use aether_store::RoomState;
 use aether_telemetry::metric;
@@ -187,14 +189,21 @@ impl Visit<'_> {
     /// an identity that can't be a person's.
     fn guest(&self, participant: &RemoteParticipant) -> Option<Guest> {
         let identity = participant.identity().as_str().to_owned();
-        let person = match (participant.attribute(PERSON_ATTRIBUTE), &self.options.identity.user_id) {
-            (Some(claimed), _) => PersonId::new(claimed).ok()?,
-            (None, Some(owner)) => owner.clone(),
-            (None, None) => PersonId::new(identity.clone()).ok()?,
-        };
+        let claimed = participant.attribute(PERSON_ATTRIBUTE);
+        let person = person(claimed.as_deref(), participant.kind(), self.options.identity.user_id.as_ref(), &identity)?;
         // LiveKit's tools name somebody after their identity when they are given no name.
         let name = Some(participant.name()).filter(|name| *name != identity).unwrap_or_default();
         Some(Guest { participant: Participant { identity, name }, person })
+    }
+}
+
+/// Who somebody is: whom their token names, else the owner where there is one. A telephone is nobody's but its number's: anybody
+/// can call.
+fn person(claimed: Option<&str>, kind: ParticipantKind, owner: Option<&PersonId>, identity: &str) -> Option<PersonId> {
+    match (claimed, owner) {
+        (Some(claimed), _) => PersonId::new(claimed).ok(),
+        (None, Some(owner)) if kind != ParticipantKind::Sip => Some(owner.clone()),
+        (None, _) => PersonId::new(identity).ok(),
     }
 }
 
@@ -219,5 +228,27 @@ async fn finish_speaking(handle: &Handle, terminated: &CancellationToken) {
         _ = listening => {}
         () = tokio::time::sleep(LAST_WORDS) => {}
         () = terminated.cancelled() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_telephone_is_not_taken_for_the_owner() {
+        const CALLER: &str = "sip_+4930123456";
+        let owner = PersonId::new("ada").unwrap();
+        for (claimed, kind, owner, expected) in [
+            (Some("ben"), ParticipantKind::Standard, Some(&owner), Some("ben")),
+            (Some("ben"), ParticipantKind::Sip, Some(&owner), Some("ben")),
+            (Some(""), ParticipantKind::Standard, Some(&owner), None),
+            (None, ParticipantKind::Standard, Some(&owner), Some("ada")),
+            (None, ParticipantKind::Sip, Some(&owner), Some(CALLER)),
+            (None, ParticipantKind::Standard, None, Some(CALLER)),
+        ] {
+            let person = person(claimed, kind, owner, CALLER);
+            assert_eq!(person.as_ref().map(PersonId::as_str), expected, "{claimed:?} {kind:?}");
+        }
     }
 }
