@@ -71,7 +71,7 @@ mod tests {
     fn only_a_span_of_a_trace_that_is_kept_can_be_linked_to() {
         let kept = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         assert!(Traced::named(kept).is_some());
-        for other in [&kept.replace("-01", "-00"), &kept.replace("b7ad", "huhu"), "", "00-1-2-01"] {
+        for other in [&kept.replace("-01", "-00"), &kept.replace("b7ad", "huhu"), "", "rubbish"] {
             assert_eq!(Traced::named(other), None, "{other:?}");
         }
     }

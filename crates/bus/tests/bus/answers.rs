@@ -19,8 +19,9 @@ async fn echo(bus: &Bus) -> Answering {
     answering
 }
 
+/// What reaches a process in the moment of its death is never answered: so that it can be asked again soon, not for long.
 async fn ask(bus: &Bus) -> Result<String, Error> {
-    bus.request(&context(), SUBJECT, &"are you there?").await
+    bus.request(&context().with_deadline(Duration::from_secs(2)), SUBJECT, &"are you there?").await
 }
 
 #[tokio::test]
