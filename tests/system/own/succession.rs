@@ -46,7 +46,11 @@ async fn another_agent_takes_the_room_and_answers_what_was_asked() {
 
     // The story is not waited for: the next question stops it, as it would any other.
     ada.until_audible(PATIENCE).await.unwrap();
-    let exchange = ada.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
+    let mut exchange = ada.ask(recording("cmd11.wav"), PATIENCE).await.unwrap();
+    if exchange.turn_id == answered {
+        // It was a short one, and over before the question was understood.
+        exchange = ada.outcome(PATIENCE).await.unwrap();
+    }
     assert_eq!(exchange.end, "completed");
     let turns = house.turns(&calls, &text(&before, "sessionId"), 3).await;
     let kept: Vec<_> = turns.iter().map(|turn| text(turn, "turn_id")).collect();
