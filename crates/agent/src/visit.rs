@@ -185,8 +185,7 @@ impl Visit<'_> {
         }
     }
 
-    /// Who a participant is: as their token says, else the one person of this installation, else their identity. `None` for
-    /// an identity that can't be a person's.
+    /// `None` for somebody whose identity can't be a person's.
     fn guest(&self, participant: &RemoteParticipant) -> Option<Guest> {
         let identity = participant.identity().as_str().to_owned();
         let claimed = participant.attribute(PERSON_ATTRIBUTE);
@@ -197,8 +196,8 @@ impl Visit<'_> {
     }
 }
 
-/// Who somebody is: whom their token names, else the owner where there is one. A telephone is nobody's but its number's: anybody
-/// can call.
+/// Who a participant is: as their token says, else the one person of this installation, else their identity. A telephone is
+/// never taken for that one person: anybody can call.
 fn person(claimed: Option<&str>, kind: ParticipantKind, owner: Option<&PersonId>, identity: &str) -> Option<PersonId> {
     match (claimed, owner) {
         (Some(claimed), _) => PersonId::new(claimed).ok(),
