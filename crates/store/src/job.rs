@@ -168,7 +168,7 @@ struct Record {
     result: Option<Value>,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
-    traceparent: String,
+    traceparent: Option<String>,
     is_expired: bool,
 }
 
@@ -182,7 +182,7 @@ macro_rules! select_jobs {
                       payload AS "payload!", priority AS "priority!", pool AS "pool!", schedule_id AS "schedule_id?",
                       state AS "state!", attempt AS "attempt!", failures AS "failures!", due_at AS "due_at!",
                       expires_at AS "expires_at?", reason AS "reason!", result AS "result?",
-                      created_at AS "created_at!", updated_at AS "updated_at!", traceparent AS "traceparent!",
+                      created_at AS "created_at!", updated_at AS "updated_at!", traceparent AS "traceparent?",
                       coalesce(expires_at <= now(), false) AS "is_expired!" "# + $from
             $(, $argument)*
         )
@@ -215,7 +215,7 @@ impl TryFrom<Record> for JobRow {
             result: record.result,
             created_at: record.created_at,
             updated_at: record.updated_at,
-            traceparent: Some(record.traceparent).filter(|text| !text.is_empty()),
+            traceparent: record.traceparent,
             is_expired: record.is_expired,
         })
     }
@@ -245,7 +245,7 @@ impl TenantTransaction {
         let expiry: Vec<_> = jobs.iter().map(|job| job.expires_at).collect();
         let states: Vec<_> =
             jobs.iter().map(|job| job.states.last().copied().unwrap_or("PENDING").to_owned()).collect();
-        let traceparents: Vec<_> = jobs.iter().map(|job| job.traceparent.clone().unwrap_or_default()).collect();
+        let traceparents: Vec<_> = jobs.iter().map(|job| job.traceparent.clone()).collect();
         let inserted = sqlx::query!(
             r#"INSERT INTO jobs.jobs (agent_id, job_id, kind, modality, person_id, session_id, payload, priority, pool,
                                       idempotency_key, schedule_id, due_at, start_by, expires_at, state, traceparent)
@@ -274,7 +274,7 @@ impl TenantTransaction {
             &patience,
             &expiry as &[Option<OffsetDateTime>],
             &states,
-            &traceparents,
+            &traceparents as &[Option<String>],
         )
         .fetch_all(&mut *self.transaction)
         .await?;
