@@ -30,8 +30,8 @@ use crate::preparation::{Known, Recalled, load_history, read_ahead, recall};
 use crate::prompt::{self, Prompt, shorten};
 use crate::telling::Times;
 
-/// Exchanges that a small model sees when it is offered a tool: the tool changes the prompt's beginning, so that all of it is
-/// read anew, and what is asked for is in the last words.
+/// Exchanges that a small model sees when it is offered a tool, and nothing that came to mind: the tool changes the prompt's
+/// beginning, so that all of it is read anew, and what is asked for is in the last words. Beside memories it talks on instead.
 const BRIEF_HISTORY: usize = 4;
 
 pub type Call = IncomingCall<BrainInput, BrainOutput>;
@@ -274,7 +274,7 @@ impl Turn {
         }
     }
 
-    /// What the model is shown. `results` are what tools returned for these words; a brief prompt has little history.
+    /// What the model is shown. `results` are what tools returned for these words; a brief prompt has little history and no memories.
     pub fn prompt(
         &self,
         history: &History,
@@ -289,7 +289,8 @@ impl Turn {
             Modality::Text => &options.writing_persona,
             Modality::Voice | Modality::Unspecified => &options.persona,
         };
-        let memories = recalled.and_then(|recalled| recalled.recollection.lines(self.opening.speaker()));
+        let recollection = recalled.filter(|_| !brief).map(|recalled| &recalled.recollection);
+        let memories = recollection.and_then(|recollection| recollection.lines(self.opening.speaker()));
         let mut notes: Vec<_> = memories.as_deref().map(prompt::memories).into_iter().chain(results.to_vec()).collect();
         let fits = self.fits;
         let size = |notes: &[Message]| notes.iter().map(|note| note.content.len()).sum::<usize>();

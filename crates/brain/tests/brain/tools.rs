@@ -98,8 +98,12 @@ async fn a_fact_is_remembered_comes_to_mind_and_is_forgotten() {
     let note = contents(&asked)[1].1.to_owned();
     assert!(note.starts_with("- Guest asked you to remember: \"My locker number is 42.\""), "{note}");
 
-    let forgotten = say_slowly(&house, "Forget what I told you about my locker.").await;
+    let forget = "Forget what I told you about my locker.";
+    let forgotten = say_slowly(&house, forget).await;
     assert_eq!(forgotten.text, "I've forgotten it.");
+    let offered = questions(&llm).pop().unwrap();
+    assert_eq!(offered["tools"][0]["function"]["name"], "forget");
+    assert_eq!(contents(&offered)[1..], [("user", forget)], "beside memories a small model talks on");
     assert_eq!(forgotten.statuses[0].code, "looking");
     assert_eq!(forgotten.tool_results[0].summary, "forgot 1");
     assert!(facts(&house).await.is_empty());
