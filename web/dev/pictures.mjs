@@ -48,7 +48,7 @@ const SCENES = [
     `/${TOKEN}`,
     async (page) => {
       await page.getByRole("button", { name: "Past conversations" }).click();
-      await page.getByText("dentist").click();
+      await page.getByText("The dentist").click();
       await page.getByText("Noted").waitFor();
     },
   ],

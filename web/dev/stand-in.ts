@@ -72,23 +72,28 @@ function health() {
 
 function sessions() {
   const ago = (hours: number) => new Date(Date.now() - hours * HOUR).toISOString();
-  const session = (id: string, hours: number, turns: number, first: string, room: string | null, people = ["Ada"]) => ({
+  const session = (id: string, hours: number, turns: number, first: string, room: string | null, about = {}) => ({
     session_id: id,
     room,
     started_at: ago(hours),
     last_at: ago(hours - 0.2),
     turns,
     first_words: first,
-    people,
+    title: "",
+    summary: "",
+    people: ["Ada"],
+    ...about,
   });
   return [
-    session("1", 0.3, 4, "My dentist appointment is on Thursday at nine.", "home"),
+    session("1", 0.3, 4, "Let's plan the garden: I have two square metres by the south wall and no idea what grows there.", "home", {
+      people: ["Ada", "Ben"],
+    }),
     session("2", 2, 1, "What time is it in Lisbon?", null),
-    session("3", 26, 12, "Let's plan the garden: I have two square metres by the south wall and no idea what grows there.", "home", [
-      "Ada",
-      "Ben",
-    ]),
-    session("4", 76, 6, "Remember that my sister's birthday is in May.", "kitchen"),
+    session("3", 26, 3, "My dentist appointment is on Thursday at nine.", "home", {
+      title: "The dentist on Thursday",
+      summary: "Ada goes to the dentist on Thursday at nine, and could stop at the market by the bridge on the way back.",
+    }),
+    session("4", 76, 6, "Remember that my sister's birthday is in May.", "kitchen", { title: "A sister's birthday" }),
   ];
 }
 

@@ -78,6 +78,8 @@ describe("past sessions", () => {
       last_at: started_at,
       turns: 1,
       first_words: "",
+      title: "",
+      summary: "",
       people: [],
     });
     const now = new Date(2026, 10, 21, 0, 30);

@@ -274,7 +274,8 @@ impl Turn {
         }
     }
 
-    /// What the model is shown. `results` are what tools returned for these words; a brief prompt has little history and no memories.
+    /// What the model is shown. `results` are what tools returned for these words; a brief prompt has little history, and no
+    /// memories.
     pub fn prompt(
         &self,
         history: &History,

@@ -30,6 +30,9 @@ export type SessionSummary = {
   readonly last_at: string;
   readonly turns: number;
   readonly first_words: string;
+  /** What it was about, written once it was over for a while; empty before. */
+  readonly title: string;
+  readonly summary: string;
   readonly people: readonly string[];
 };
 

@@ -57,7 +57,10 @@ export function SessionsDrawer({ gateway, close }: { gateway: Gateway; close: ()
           {problem}
         </p>
         {chosen ? (
-          <Turns turns={turns} isBroken={problem !== ""} />
+          <>
+            <About session={chosen} />
+            <Turns turns={turns} isBroken={problem !== ""} />
+          </>
         ) : (
           <List
             sessions={sessions}
@@ -96,6 +99,7 @@ export function List({ sessions, isBroken, show, more }: ListProps) {
                     show(session);
                   }}
                 >
+                  {session.title && <span className="title">{session.title}</span>}
                   <span className="first">{session.first_words || "No words"}</span>
                   <span className="about">{aboutOf(session)}</span>
                 </button>
@@ -110,6 +114,17 @@ export function List({ sessions, isBroken, show, more }: ListProps) {
         </button>
       )}
     </>
+  );
+}
+
+/** What a conversation was about, where that is known. */
+export function About({ session: { title, summary } }: { session: SessionSummary }) {
+  if (!title && !summary) return null;
+  return (
+    <div className="summary">
+      {title && <h3 dir="auto">{title}</h3>}
+      {summary && <p dir="auto">{summary}</p>}
+    </div>
   );
 }
 
