@@ -46,7 +46,7 @@ pub enum Error {
     Broken(#[source] reqwest::Error),
     #[error("the gateway answered with something that this version does not understand: {0}")]
     Unexpected(String),
-    #[error("{0:?} is no name that a URL can hold")]
+    #[error("{0:?} is no name: one has at least one character, and is neither \".\" nor \"..\"")]
     Name(String),
 }
 

@@ -11,7 +11,7 @@ use super::{clock, network};
 use crate::doctor::Section::{Livekit, Network};
 use crate::doctor::wire::signal::{Join, Signal};
 use crate::doctor::wire::{self, place};
-use crate::doctor::{Finding, Surroundings, numbers};
+use crate::doctor::{Finding, Status, Surroundings, numbers};
 
 /// Beyond this people notice that joining takes time.
 const SLOW_JOIN: Duration = Duration::from_millis(500);
@@ -47,8 +47,11 @@ pub async fn look(around: Arc<Surroundings>) -> Vec<Finding> {
             findings.push(Livekit.ok("API key", found).with("rooms", rooms.len() as f64));
         }
         Err(error) => {
-            let remedy =
-                "set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to a pair that stands in the server's configuration";
+            let remedy = if findings.iter().any(|finding| finding.status == Status::Problem) {
+                "set the clocks first (see Clock): what is signed at another time is refused, whatever the key"
+            } else {
+                "set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to a pair that stands in the server's configuration"
+            };
             findings.push(Livekit.problem("API key", error.to_string(), remedy));
             return findings;
         }
