@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use aether_proto::turn_log_entry::Step;
 use aether_proto::{AgentId, ErrorCode, PersonId, TenantId, TurnId, TurnLogEntry, UserCommitted};
-use aether_store::{Applied, ApplyError, Embedding, MemoryMatch, MemorySearch, NewMemory, Store};
+use aether_store::{Applied, ApplyError, Embedding, FactRow, MemoryMatch, MemorySearch, NewMemory, Store};
 use aether_telemetry::metric;
 use tracing::{Instrument as _, debug, info_span};
 
@@ -250,7 +250,8 @@ impl Memory {
         let rows = transaction.facts(question.agent, question.person, MAX_FACTS).await?;
         transaction.commit().await?;
         let minimum = self.options.minimum_similarity;
-        let facts = rows.into_iter().map(|row| Fact { is_asked_for: row.quote.is_empty(), text: row.text }).collect();
+        let fact = |row: FactRow| Fact { is_asked_for: row.quote.is_empty(), text: row.text, kept_at: row.created_at };
+        let facts = rows.into_iter().map(fact).collect();
         let near = self.facts.near(&self.embedder, facts, embedding).await?;
         let near = near.into_iter().filter(|(similarity, _)| *similarity >= minimum);
         Ok(Recollection {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use aether_store::MemoryMatch;
+use time::OffsetDateTime;
 
 /// Longest quotation in a prompt, in characters: a memory is a reminder, not a transcript.
 const MAX_QUOTED: usize = 240;
@@ -14,6 +15,7 @@ pub struct Fact {
     pub text: String,
     /// They asked to have it kept in mind; otherwise it was found in what they said.
     pub is_asked_for: bool,
+    pub kept_at: OffsetDateTime,
 }
 
 /// What came to mind for one turn, and how long it took.
@@ -32,20 +34,21 @@ impl Recollection {
         self.memories.is_empty() && self.facts.is_empty()
     }
 
-    /// One line per fact and then per memory, oldest first, so that the later of two that disagree has the last word. `None`
+    /// One line per fact and then per memory, each oldest first, so that the later of two that disagree has the last word. `None`
     /// when nothing came to mind. `person` is how the person is called, if anybody knows.
     pub fn lines(&self, person: &str) -> Option<String> {
         if self.is_empty() {
             return None;
         }
-        let mut oldest_first: Vec<_> = self.memories.iter().collect();
-        oldest_first.sort_by_key(|memory| memory.created_at);
+        let (mut facts, mut memories): (Vec<_>, Vec<_>) = (self.facts.iter().collect(), self.memories.iter().collect());
+        facts.sort_by_key(|fact| fact.kept_at);
+        memories.sort_by_key(|memory| memory.created_at);
         let person = called(person);
-        let facts = self.facts.iter().map(|fact| {
+        let facts = facts.into_iter().map(|fact| {
             let told = if fact.is_asked_for { "asked you to remember" } else { "told you" };
             format!("- {person} {told}: \"{}\"", quotable(&fact.text))
         });
-        let lines: Vec<_> = facts.chain(oldest_first.into_iter().map(line)).collect();
+        let lines: Vec<_> = facts.chain(memories.into_iter().map(line)).collect();
         Some(lines.join("\n"))
     }
 }
@@ -98,7 +101,6 @@ fn quotable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use aether_proto::TurnId;
-    use time::OffsetDateTime;
 
     use super::*;
 
@@ -111,6 +113,10 @@ mod tests {
             created_at: OffsetDateTime::from_unix_timestamp(at).unwrap(),
             similarity,
         }
+    }
+
+    fn fact(text: &str, is_asked_for: bool, at: i64) -> Fact {
+        Fact { text: text.to_owned(), is_asked_for, kept_at: OffsetDateTime::from_unix_timestamp(at).unwrap() }
     }
 
     #[test]
@@ -134,15 +140,17 @@ mod tests {
                 memory("I like tea.", "", 0.5, 0),
             ],
             facts: vec![
-                Fact { text: "My locker's number\nis 42.".to_owned(), is_asked_for: true },
-                Fact { text: "I have a dog.".to_owned(), is_asked_for: false },
+                fact("My locker's number\nis 42.", true, 2),
+                fact("I have a dog.", false, 1),
+                fact("My locker's number is 41.", true, 0),
             ],
             ..Default::default()
         };
         assert_eq!(
             recollection.lines("Ada").unwrap(),
-            "- Ada asked you to remember: \"My locker's number is 42.\"\n\
+            "- Ada asked you to remember: \"My locker's number is 41.\"\n\
              - Ada told you: \"I have a dog.\"\n\
+             - Ada asked you to remember: \"My locker's number is 42.\"\n\
              - On 1970-01-01 Ada said: \"I like tea.\"\n\
              - On 1970-01-02 Ada said: \"My name is 'Ada'.\" You answered: \"Nice to meet you.\""
         );

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aether_memory::{Dropped, Embedder, EmbedderOptions, Fact, Learned, Memory, Options, Question, Statement};
+use aether_memory::{Dropped, Embedder, EmbedderOptions, Learned, Memory, Options, Question, Statement};
 use aether_proto::turn_log_entry::Step;
 use aether_proto::{AgentId, PersonId, SessionId, TenantId, TurnId, TurnLogEntry, UserCommitted};
 use aether_store::{Login, Store};
@@ -95,7 +95,7 @@ async fn a_turn_is_learned_from_once_and_what_is_known_is_not_learned_again() {
     assert_eq!(learned, Learned::Kept { kept: 1, dropped: vec![Dropped::Known, Dropped::Known] });
 
     let found = ada.memory.recall(&ada.question("What is my dog called?", &[])).await.unwrap();
-    assert_eq!(found.facts[0], Fact { text: DOG.0.to_owned(), is_asked_for: false });
+    assert_eq!((found.facts[0].text.as_str(), found.facts[0].is_asked_for), (DOG.0, false));
     assert!(found.lines("Ada").unwrap().contains("- Ada told you: \"I have a dog called Rex.\""), "{found:?}");
     let nobody = PersonId::new("ben").unwrap();
     let learned = ada.memory.learn(&ada.tenant, &ada.agent, &nobody, later, Vec::new()).await.unwrap();
