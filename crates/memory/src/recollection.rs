@@ -1,5 +1,6 @@
 //! Memories as a prompt shows them.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -34,19 +35,19 @@ impl Recollection {
         self.memories.is_empty() && self.facts.is_empty()
     }
 
-    /// One line per fact and then per memory, each oldest first, so that the later of two that disagree has the last word. `None`
-    /// when nothing came to mind. `person` is how the person is called, if anybody knows.
+    /// One line per fact and then per memory, each newest first: of two that disagree a small model believes the first, and
+    /// a larger one the dates. `None` when nothing came to mind. `person` is how the person is called, if anybody knows.
     pub fn lines(&self, person: &str) -> Option<String> {
         if self.is_empty() {
             return None;
         }
         let (mut facts, mut memories): (Vec<_>, Vec<_>) = (self.facts.iter().collect(), self.memories.iter().collect());
-        facts.sort_by_key(|fact| fact.kept_at);
-        memories.sort_by_key(|memory| memory.created_at);
+        facts.sort_by_key(|fact| Reverse(fact.kept_at));
+        memories.sort_by_key(|memory| Reverse(memory.created_at));
         let person = called(person);
         let facts = facts.into_iter().map(|fact| {
             let told = if fact.is_asked_for { "asked you to remember" } else { "told you" };
-            format!("- {person} {told}: \"{}\"", quotable(&fact.text))
+            format!("- On {} {person} {told}: \"{}\"", fact.kept_at.date(), quotable(&fact.text))
         });
         let lines: Vec<_> = facts.chain(memories.into_iter().map(line)).collect();
         Some(lines.join("\n"))
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_run_from_old_to_new_and_stay_lines() {
+    fn lines_run_from_new_to_old_and_stay_lines() {
         let recollection = Recollection {
             memories: vec![
                 memory("My name\nis \"Ada\".", "Nice to meet you.", 0.9, 86_400),
@@ -148,11 +149,11 @@ mod tests {
         };
         assert_eq!(
             recollection.lines("Ada").unwrap(),
-            "- Ada asked you to remember: \"My locker's number is 41.\"\n\
-             - Ada told you: \"I have a dog.\"\n\
-             - Ada asked you to remember: \"My locker's number is 42.\"\n\
-             - On 1970-01-01 Ada said: \"I like tea.\"\n\
-             - On 1970-01-02 Ada said: \"My name is 'Ada'.\" You answered: \"Nice to meet you.\""
+            "- On 1970-01-01 Ada asked you to remember: \"My locker's number is 42.\"\n\
+             - On 1970-01-01 Ada told you: \"I have a dog.\"\n\
+             - On 1970-01-01 Ada asked you to remember: \"My locker's number is 41.\"\n\
+             - On 1970-01-02 Ada said: \"My name is 'Ada'.\" You answered: \"Nice to meet you.\"\n\
+             - On 1970-01-01 Ada said: \"I like tea.\""
         );
         assert_eq!(Recollection::default().lines("Ada"), None);
     }
