@@ -290,8 +290,8 @@ impl Turn {
             Modality::Text => &options.writing_persona,
             Modality::Voice | Modality::Unspecified => &options.persona,
         };
-        let recollection = recalled.filter(|_| !brief).map(|recalled| &recalled.recollection);
-        let memories = recollection.and_then(|recollection| recollection.lines(self.opening.speaker()));
+        let memories =
+            recalled.filter(|_| !brief).and_then(|recalled| recalled.recollection.lines(self.opening.speaker()));
         let mut notes: Vec<_> = memories.as_deref().map(prompt::memories).into_iter().chain(results.to_vec()).collect();
         let fits = self.fits;
         let size = |notes: &[Message]| notes.iter().map(|note| note.content.len()).sum::<usize>();

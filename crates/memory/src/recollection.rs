@@ -41,8 +41,9 @@ impl Recollection {
         if self.is_empty() {
             return None;
         }
-        let (mut facts, mut memories): (Vec<_>, Vec<_>) = (self.facts.iter().collect(), self.memories.iter().collect());
+        let mut facts: Vec<_> = self.facts.iter().collect();
         facts.sort_by_key(|fact| Reverse(fact.kept_at));
+        let mut memories: Vec<_> = self.memories.iter().collect();
         memories.sort_by_key(|memory| Reverse(memory.created_at));
         let person = called(person);
         let facts = facts.into_iter().map(|fact| {

@@ -58,7 +58,7 @@ export function SessionsDrawer({ gateway, close }: { gateway: Gateway; close: ()
         </p>
         {chosen ? (
           <>
-            <About session={chosen} />
+            <Summary session={chosen} />
             <Turns turns={turns} isBroken={problem !== ""} />
           </>
         ) : (
@@ -118,7 +118,7 @@ export function List({ sessions, isBroken, show, more }: ListProps) {
 }
 
 /** What a conversation was about, where that is known. */
-export function About({ session: { title, summary } }: { session: SessionSummary }) {
+function Summary({ session: { title, summary } }: { session: SessionSummary }) {
   if (!title && !summary) return null;
   return (
     <div className="summary">

@@ -13,6 +13,8 @@ use crate::doctor::wire::signal::{Join, Signal};
 use crate::doctor::wire::{self, place};
 use crate::doctor::{Finding, Status, Surroundings, numbers};
 
+const SET_THE_KEY: &str =
+    "set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to a pair that stands in the server's configuration";
 /// Beyond this people notice that joining takes time.
 const SLOW_JOIN: Duration = Duration::from_millis(500);
 const OLDEST: [u64; 2] = [1, 8];
@@ -24,8 +26,7 @@ pub async fn look(around: Arc<Surroundings>) -> Vec<Finding> {
         return vec![nobody];
     }
     let Ok(settings) = around.context.settings(LiveKitSettings::read) else {
-        let remedy = "set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to a pair that stands in the server's configuration";
-        return vec![Livekit.problem("API key", "its settings are wrong or missing", remedy)];
+        return vec![Livekit.problem("API key", "its settings are wrong or missing", SET_THE_KEY)];
     };
     let url = settings.url.expose();
     let mut findings = Vec::new();
@@ -50,7 +51,7 @@ pub async fn look(around: Arc<Surroundings>) -> Vec<Finding> {
             let remedy = if findings.iter().any(|finding| finding.status == Status::Problem) {
                 "set the clocks first (see Clock): what is signed at another time is refused, whatever the key"
             } else {
-                "set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to a pair that stands in the server's configuration"
+                SET_THE_KEY
             };
             findings.push(Livekit.problem("API key", error.to_string(), remedy));
             return findings;
