@@ -60,7 +60,7 @@ ARG CUDA_ARCHITECTURES="75-virtual;80-virtual;86-real;89-real;120a-real"
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/source/target,id=aether-$TARGETARCH \
     deploy/unpack-cuda /packages /usr/local/cuda /out-gpu/parts/lib \
     && PATH=/usr/local/cuda/bin:$PATH CMAKE_CUDA_ARCHITECTURES=$CUDA_ARCHITECTURES SQLX_OFFLINE=true \
-        cargo build --locked --package aether-agent --features cuda \
+        cargo build --locked --workspace --bin aether-agent --features aether-agent/cuda \
     && install -D --strip target/debug/aether-agent /out-gpu/bin/aether-agent
 
 # ---- where both come from

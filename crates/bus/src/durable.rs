@@ -289,7 +289,7 @@ impl Consuming {
         };
         let mut span = info_span!(
             "consume",
-            otel.name = self.options.durable,
+            otel.name = self.options.stream.subjects(),
             otel.kind = "consumer",
             tenant = %context.tenant,
             session = context.session.map(tracing::field::display),

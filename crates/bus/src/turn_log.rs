@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex as BlockingMutex, PoisonError};
 use std::time::Duration;
 
+use aether_proto::turn_log_entry::Step;
 use aether_proto::{TurnId, TurnLogEntry, subject};
 use async_nats::HeaderMap;
 use tokio::sync::{Mutex, Notify, watch};
@@ -17,8 +18,8 @@ use crate::bus::Bus;
 use crate::context::Context;
 use crate::durable::{self, DurableStream};
 use crate::error::Error;
-use crate::frame;
 use crate::spool::{Entry, First, Spool, SpoolError};
+use crate::{frame, trace};
 
 /// Well below what NATS takes with headers: an entry it would refuse must never get into the spool, which it would block.
 const LARGEST_ENTRY: usize = 512 << 10;
@@ -81,7 +82,11 @@ impl TurnLog {
         let subject = subject::turns(&context.tenant, session);
         let turn: TurnId = entry.turn_id.parse().map_err(|_| AppendError::Turn)?;
         let message_id = format!("{turn}:{}", entry.sequence);
-        let headers = Bus::outgoing_headers(context);
+        let mut headers = Bus::outgoing_headers(context);
+        // The many chunks of an answer would hide the rest of its turn's trace.
+        if !matches!(entry.step, Some(Step::UserCommitted(_) | Step::Ended(_))) {
+            trace::write_unkept(&mut headers);
+        }
         self.shared.append(subject, message_id, headers, entry).await
     }
 

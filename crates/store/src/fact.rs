@@ -17,7 +17,8 @@ pub struct FactRow {
 }
 
 impl TenantTransaction {
-    /// Keeps a fact; false when the agent holds the very same of this person already. `source` is the turn it comes from.
+    /// Keeps a fact, as of now; false when the agent held the very same of this person already. `source` is the turn it comes
+    /// from.
     pub async fn insert_fact(
         &mut self,
         agent: &AgentId,
@@ -25,6 +26,14 @@ impl TenantTransaction {
         text: &str,
         source: Option<TurnId>,
     ) -> Result<bool, Error> {
+        let held = sqlx::query!(
+            "DELETE FROM agents.facts WHERE agent_id = $1 AND person_id = $2 AND md5(text) = md5($3)",
+            agent.as_str(),
+            person.as_str(),
+            storable(text),
+        )
+        .execute(&mut *self.transaction)
+        .await?;
         let inserted = sqlx::query!(
             "INSERT INTO agents.facts (agent_id, person_id, text, source_turn_id) VALUES ($1, $2, $3, $4)
              ON CONFLICT (tenant_id, agent_id, person_id, md5(text)) DO NOTHING",
@@ -35,7 +44,7 @@ impl TenantTransaction {
         )
         .execute(&mut *self.transaction)
         .await?;
-        Ok(inserted.rows_affected() == 1)
+        Ok(held.rows_affected() == 0 && inserted.rows_affected() == 1)
     }
 
     /// The newest `limit` facts, newest first.

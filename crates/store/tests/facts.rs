@@ -16,7 +16,7 @@ async fn a_fact_is_kept_once_and_for_its_person() {
         transaction.commit().await.unwrap();
     }
     let mut transaction = database.store.tenant(&tenant("acme")).await.unwrap();
-    assert!(!transaction.insert_fact(&agent, &ada, "likes tea", None).await.unwrap(), "the same again");
+    assert!(!transaction.insert_fact(&agent, &ada, "likes tea", None).await.unwrap(), "the same again: it is the newest now");
     assert!(transaction.insert_fact(&agent, &ben, "likes tea", None).await.unwrap());
     assert!(transaction.insert_fact(&another, &ada, "likes tea", None).await.unwrap());
     // Longer than an entry of an index may be.
@@ -28,7 +28,7 @@ async fn a_fact_is_kept_once_and_for_its_person() {
     let mut transaction = database.store.tenant(&tenant("acme")).await.unwrap();
     let facts = transaction.facts(&agent, &ada, 10).await.unwrap();
     let texts: Vec<_> = facts.iter().map(|fact| fact.text.as_str()).collect();
-    assert_eq!(texts, ["lives in Ulm", "likes tea", "has a dog "]);
+    assert_eq!(texts, ["likes tea", "lives in Ulm", "has a dog "]);
     assert_eq!(transaction.facts(&agent, &ada, 2).await.unwrap(), facts[..2]);
     let mut globex = database.store.tenant(&tenant("globex")).await.unwrap();
     assert_eq!(globex.facts(&agent, &ada, 10).await.unwrap(), []);

@@ -34,4 +34,4 @@ pub use http::{HttpServer, ServeError, http_router, serve};
 pub use init::{Guard, InitError, init};
 pub use shutdown::{shutdown_signal, shutdown_token};
 pub use stage::{Stage, Traced};
-pub use trace_context::{current_trace_id, span_from_caller, span_from_remote, traceparent};
+pub use trace_context::{current_trace_id, span_from_caller, span_from_remote, traceparent, unkept_traceparent};

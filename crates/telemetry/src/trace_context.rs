@@ -26,6 +26,13 @@ pub fn traceparent() -> Option<String> {
     header.0
 }
 
+/// The same, for work that is part of the trace and not worth showing in it: its log lines have the trace's id, and it is not
+/// exported.
+pub fn unkept_traceparent() -> Option<String> {
+    // The flags are the last two digits.
+    traceparent().map(|named| format!("{}00", &named[..named.len() - 2]))
+}
+
 /// The caller's trace. A missing or malformed header gives an empty context: a trace is never a reason to refuse work.
 pub(crate) fn extract(traceparent: Option<&str>) -> Context {
     struct Header<'a>(Option<&'a str>);

@@ -81,7 +81,6 @@ interface About {
   /** From here on it is too much, or, with `isFloor`, below it too little. */
   limit?: number;
   isFloor?: boolean;
-  decimals?: number;
 }
 
 interface Lines extends About {
@@ -90,6 +89,11 @@ interface Lines extends About {
   exemplars?: boolean;
   max?: number;
 }
+
+const NO_VALUE = "nothing yet";
+
+/** How far an axis goes at least, by its unit: of nothing but zeros Grafana makes one that goes to a hundred. */
+const AXIS_SOFT_MAX: Readonly<Record<string, number>> = { short: 1, percentunit: 0.1 };
 
 /** A panel without its place; the dashboard finds that. */
 export type Unplaced = Omit<Panel, "id" | "gridPos"> & { width: number; height: number };
@@ -132,6 +136,7 @@ function base(about: About, type: string): Pick<Panel, "title" | "description"> 
 
 /** Lines over time, with a dashed one where too much begins. */
 export function lines(about: Lines): Unplaced {
+  const softMax = AXIS_SOFT_MAX[about.unit];
   const custom: GraphFieldConfig = {
     drawStyle: about.bars ? GraphDrawStyle.Bars : GraphDrawStyle.Line,
     lineInterpolation: LineInterpolation.Linear,
@@ -142,6 +147,7 @@ export function lines(about: Lines): Unplaced {
     spanNulls: false,
     axisPlacement: AxisPlacement.Auto,
     axisSoftMin: 0,
+    ...(softMax === undefined ? {} : { axisSoftMax: softMax }),
     stacking: { mode: about.stacked ? StackingMode.Normal : StackingMode.None, group: "A" },
     thresholdsStyle: { mode: about.limit === undefined ? GraphThresholdsStyleMode.Off : GraphThresholdsStyleMode.Dashed },
   };
@@ -155,9 +161,9 @@ export function lines(about: Lines): Unplaced {
     fieldConfig: {
       defaults: {
         unit: about.unit,
+        noValue: NO_VALUE,
         min: 0,
         ...(about.max === undefined ? {} : { max: about.max }),
-        ...(about.decimals === undefined ? {} : { decimals: about.decimals }),
         color: { mode: FieldColorModeId.PaletteClassic },
         thresholds: thresholds(about),
         custom: { ...custom },
@@ -170,13 +176,17 @@ export function lines(about: Lines): Unplaced {
   };
 }
 
-/** How often things happened: bars of whole numbers, on top of each other unless told otherwise. */
-export function bars(about: Omit<Lines, "unit" | "decimals" | "bars">): Unplaced {
-  return lines({ stacked: true, ...about, unit: "short", decimals: 0, bars: true });
+/** How often things happened: bars, on top of each other unless told otherwise. */
+export function bars(about: Omit<Lines, "unit" | "bars">): Unplaced {
+  return lines({ stacked: true, ...about, unit: "short", bars: true });
+}
+
+interface Figure extends About {
+  decimals?: number;
 }
 
 /** One number, and the colour that says whether it is good. */
-export function figure(about: About): Unplaced {
+export function figure(about: Figure): Unplaced {
   const options: StatOptions = {
     reduceOptions: { calcs: ["lastNotNull"], fields: "", values: false },
     orientation: VizOrientation.Auto,
@@ -194,7 +204,7 @@ export function figure(about: About): Unplaced {
     fieldConfig: {
       defaults: {
         unit: about.unit,
-        noValue: "nothing yet",
+        noValue: NO_VALUE,
         ...(about.decimals === undefined ? {} : { decimals: about.decimals }),
         color: { mode: FieldColorModeId.Thresholds },
         thresholds: thresholds(about),
@@ -314,7 +324,25 @@ export interface Page {
 const COLUMNS = 24;
 const TAG = "aether";
 
-/** Puts the sections below each other, and the panels of each side by side until the row is full. */
+/** The panels side by side until a row is full. Those of a row that is not share what is left of it. */
+function rows(panels: Unplaced[]): Unplaced[][] {
+  const all: Unplaced[][] = [];
+  let left = 0;
+  for (const panel of panels) {
+    if (left < panel.width) {
+      all.push([]);
+      left = COLUMNS;
+    }
+    all.at(-1)?.push(panel);
+    left -= panel.width;
+  }
+  return all.map((row) => {
+    const taken = row.reduce((sum, { width }) => sum + width, 0);
+    return row.map((panel) => ({ ...panel, width: (panel.width * COLUMNS) / taken }));
+  });
+}
+
+/** Puts the sections below each other. */
 export function dashboard(page: Page): Dashboard {
   const panels: (Panel | RowPanel)[] = [];
   let top = 0;
@@ -329,19 +357,14 @@ export function dashboard(page: Page): Dashboard {
       panels: [],
     });
     top += 1;
-    let left = 0;
-    let tallest = 0;
-    for (const { width, height, ...panel } of section.panels) {
-      if (left + width > COLUMNS) {
-        top += tallest;
-        left = 0;
-        tallest = 0;
+    for (const row of rows(section.panels)) {
+      let left = 0;
+      for (const { width, height, ...panel } of row) {
+        panels.push({ id: id++, ...panel, gridPos: { x: left, y: top, w: width, h: height } });
+        left += width;
       }
-      panels.push({ id: id++, ...panel, gridPos: { x: left, y: top, w: width, h: height } });
-      left += width;
-      tallest = Math.max(tallest, height);
+      top += Math.max(...row.map(({ height }) => height));
     }
-    top += tallest;
   }
   const windows = ["5m", "15m", "1h", "6h", "1d"];
   return {

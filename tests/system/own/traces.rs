@@ -22,7 +22,7 @@ async fn a_spoken_turn_is_one_tree_of_stages_that_add_up_and_hold_no_words() {
     let jaeger = testkit::jaeger().await;
     let house = House::stand_watched_by(&jaeger, &[]).await;
     let exchange = house.ask("kitchen", "ada", recording("cmd11.wav")).await;
-    let trace = Trace::read(&jaeger, &exchange.metrics.trace_id, &["turn", "response", "synthesise"]).await;
+    let trace = Trace::read(&jaeger, &exchange.metrics.trace_id, &["turn", "response", "synthesise", "turns.>"]).await;
 
     let turn = trace.root();
     assert_eq!((turn.service.as_str(), turn.name.as_str()), ("agent", "turn"));
@@ -70,6 +70,9 @@ async fn a_spoken_turn_is_one_tree_of_stages_that_add_up_and_hold_no_words() {
         (speaking.tag("gen_ai.operation.name"), speaking.tag("gen_ai.output.type")),
         (&json!("speech"), &json!("speech"))
     );
+
+    let written_down = trace.spans.iter().filter(|span| span.name == "turns.>").count();
+    assert!(written_down <= 2, "{written_down}: what was said and how it ended, not each chunk of the answer");
 
     holds_no_words(&trace, &exchange);
     jobs_and_notifications_are_traced(&house, &jaeger).await;

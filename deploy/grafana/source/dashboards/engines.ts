@@ -133,7 +133,6 @@ export const engines: Page = {
           description: "A prompt that grows and grows costs time before the first token. It should level off: history and memories are bounded.",
           unit: "short",
           width: 8,
-          decimals: 0,
           queries: {
             "{{gen_ai_token_type}}": percentile(0.95, "gen_ai_client_token_usage", { by: ["gen_ai_token_type"] }),
           },
@@ -186,7 +185,6 @@ export const engines: Page = {
           description: "Beyond what a process may work on at once it refuses, and the agent asks another; see `tts.request` on the page Bus.",
           unit: "short",
           width: 8,
-          decimals: 0,
           queries: { "{{instance}}": "sum by (instance) (voice_synthesis_active)" },
         }),
         lines({

@@ -226,8 +226,8 @@ export const turnLatency: Page = {
           width: 12,
           stacked: false,
           queries: {
-            "cut-offs": "sum(increase(voice_cut_off_total[$window]))",
-            interruptions: "sum(increase(voice_interruption_count_total[$window]))",
+            "cut-offs": count("voice_cut_off_total"),
+            interruptions: count("voice_interruption_count_total"),
           },
         }),
         bars({
@@ -254,7 +254,7 @@ export const turnLatency: Page = {
           width: 12,
           queries: {
             "{{what}}": count("voice_turn_stale_total", { by: ["what"] }),
-            "queued speech": "sum(increase(voice_playout_stale_items_total[$window]))",
+            "queued speech": count("voice_playout_stale_items_total"),
           },
         }),
       ],
