@@ -17,6 +17,8 @@ use crate::{EmbedError, Embedder, Fact, Recollection};
 pub(crate) const MAX_FACTS: u32 = 64;
 /// Facts in a prompt.
 const FACTS_SHOWN: usize = 4;
+/// `minimum_similarity` of what is looked up because somebody asked for it: rather too much than too little.
+const LOOKED_UP_SIMILARITY: f32 = 0.2;
 /// What is looked through before something is forgotten.
 const FORGET_AMONG: u32 = 200;
 
@@ -24,7 +26,7 @@ const FORGET_AMONG: u32 = 200;
 pub struct Options {
     /// Memories in a prompt.
     pub limit: u32,
-    /// Cosine below which a memory has nothing to do with the question; MiniLM puts unrelated sentences around 0.1.
+    /// Cosine below which a memory does not come to mind. ADR 35 says what is above and below.
     pub minimum_similarity: f32,
     /// For embedding and search together. A person waits for the answer meanwhile.
     pub recall_deadline: Duration,
@@ -36,7 +38,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             limit: 5,
-            minimum_similarity: 0.2,
+            minimum_similarity: 0.3,
             recall_deadline: Duration::from_millis(400),
             remember_deadline: Duration::from_secs(10),
         }
@@ -158,7 +160,7 @@ impl Memory {
         began: Instant,
     ) -> Result<Recollection, RecallError> {
         let (deadline, embed) = (self.options.recall_deadline, began.elapsed());
-        let search = self.search(question, embedding, self.options.limit);
+        let search = self.search(question, embedding, self.options.limit, self.options.minimum_similarity);
         let found = tokio::time::timeout(deadline.saturating_sub(embed), search).await;
         let recollection = Recollection { embed, ..found.unwrap_or(Err(RecallError::Deadline(deadline)))? };
         metrics::histogram!(metric::MEMORY_RECALL, "stage" => "embed").record(recollection.embed);
@@ -170,7 +172,7 @@ impl Memory {
     /// More than comes to mind by itself, for somebody who asks for it. The caller sets the deadline.
     pub async fn look_up(&self, question: &Question<'_>) -> Result<Recollection, RecallError> {
         let embedding = self.embedder.embed_one(question.words).await?;
-        self.search(question, &embedding, self.options.limit.saturating_mul(2)).await
+        self.search(question, &embedding, self.options.limit.saturating_mul(2), LOOKED_UP_SIMILARITY).await
     }
 
     /// Keeps the question's words as a fact, said in `turn`; false when it is kept already. The caller sets the deadline.
@@ -241,6 +243,7 @@ impl Memory {
         question: &Question<'_>,
         embedding: &Embedding,
         limit: u32,
+        minimum: f32,
     ) -> Result<Recollection, RecallError> {
         let began = Instant::now();
         let mut transaction = self.store.tenant(question.tenant).await?;
@@ -249,7 +252,6 @@ impl Memory {
         let matches: Vec<MemoryMatch> = transaction.search_memories(&search).await?;
         let rows = transaction.facts(question.agent, question.person, MAX_FACTS).await?;
         transaction.commit().await?;
-        let minimum = self.options.minimum_similarity;
         let fact = |row: FactRow| Fact { is_asked_for: row.quote.is_empty(), text: row.text, kept_at: row.created_at };
         let facts = rows.into_iter().map(fact).collect();
         let near = self.facts.near(&self.embedder, facts, embedding).await?;
