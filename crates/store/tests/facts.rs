@@ -16,7 +16,10 @@ async fn a_fact_is_kept_once_and_for_its_person() {
         transaction.commit().await.unwrap();
     }
     let mut transaction = database.store.tenant(&tenant("acme")).await.unwrap();
-    assert!(!transaction.insert_fact(&agent, &ada, "likes tea", None).await.unwrap(), "the same again: it is the newest now");
+    assert!(
+        !transaction.insert_fact(&agent, &ada, "likes tea", None).await.unwrap(),
+        "the same again: it is the newest now"
+    );
     assert!(transaction.insert_fact(&agent, &ben, "likes tea", None).await.unwrap());
     assert!(transaction.insert_fact(&another, &ada, "likes tea", None).await.unwrap());
     // Longer than an entry of an index may be.
