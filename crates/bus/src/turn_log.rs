@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::durable::{self, DurableStream};
 use crate::error::Error;
 use crate::spool::{Entry, First, Spool, SpoolError};
-use crate::{frame, trace};
+use crate::{frame, headers, trace};
 
 /// Well below what NATS takes with headers: an entry it would refuse must never get into the spool, which it would block.
 const LARGEST_ENTRY: usize = 512 << 10;
@@ -82,12 +82,14 @@ impl TurnLog {
         let subject = subject::turns(&context.tenant, session);
         let turn: TurnId = entry.turn_id.parse().map_err(|_| AppendError::Turn)?;
         let message_id = format!("{turn}:{}", entry.sequence);
-        let mut headers = Bus::outgoing_headers(context);
-        // The many chunks of an answer would hide the rest of its turn's trace.
-        if !matches!(entry.step, Some(Step::UserCommitted(_) | Step::Ended(_))) {
-            trace::write_unkept(&mut headers);
+        let mut outgoing = HeaderMap::new();
+        headers::write_context(&mut outgoing, context);
+        match entry.step {
+            Some(Step::UserCommitted(_) | Step::Ended(_)) => trace::write(&mut outgoing),
+            // The many chunks of an answer would hide the rest of its turn's trace.
+            _ => trace::write_unkept(&mut outgoing),
         }
-        self.shared.append(subject, message_id, headers, entry).await
+        self.shared.append(subject, message_id, outgoing, entry).await
     }
 
     /// How many bytes wait in the spool: zero while all is well.

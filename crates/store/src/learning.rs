@@ -128,17 +128,8 @@ impl TenantTransaction {
         Ok(())
     }
 
-    /// Keeps a fact, as of now; false when the agent held the very same of this person already. One that it was asked to keep
-    /// stays as it is.
+    /// False when the agent holds the very same of this person already.
     pub async fn insert_quoted_fact(&mut self, fact: &NewQuotedFact<'_>) -> Result<bool, Error> {
-        let held = sqlx::query!(
-            "DELETE FROM agents.facts WHERE agent_id = $1 AND person_id = $2 AND md5(text) = md5($3) AND quote <> ''",
-            fact.agent.as_str(),
-            fact.person.as_str(),
-            storable(fact.text),
-        )
-        .execute(&mut *self.transaction)
-        .await?;
         let inserted = sqlx::query!(
             "INSERT INTO agents.facts (agent_id, person_id, text, quote, source_turn_id) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (tenant_id, agent_id, person_id, md5(text)) DO NOTHING",
@@ -150,7 +141,7 @@ impl TenantTransaction {
         )
         .execute(&mut *self.transaction)
         .await?;
-        Ok(held.rows_affected() == 0 && inserted.rows_affected() == 1)
+        Ok(inserted.rows_affected() == 1)
     }
 }
 

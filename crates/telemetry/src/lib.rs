@@ -2,8 +2,8 @@
 //!
 //! - [`init`] turns `tracing` spans and events into log lines that carry the ids of the turn, and into OTLP traces when an
 //!   endpoint is set; and it installs the recorder behind `/metrics`.
-//! - [`traceparent`], [`span_from_remote`] and [`span_from_caller`] carry a trace across a process boundary, as W3C
-//!   `traceparent`. A [`Stage`] is a span of what is over already, [`Traced`] links one trace to another, and [`attribute`]
+//! - [`traceparent`], [`unkept_traceparent`], [`span_from_remote`] and [`span_from_caller`] carry a trace across a process
+//!   boundary, as W3C `traceparent`. A [`Stage`] is a span of what is over already, [`Traced`] links one trace to another, and [`attribute`]
 //!   adds to a span what `tracing` can't.
 //! - [`Health`] is what a process waits for; [`http_router`] shows it on `/livez`, `/readyz`, `/health`, `/metrics`, and
 //!   [`HttpServer`] (or [`serve`]) puts a router on a port.

@@ -181,12 +181,8 @@ export function bars(about: Omit<Lines, "unit" | "bars">): Unplaced {
   return lines({ stacked: true, ...about, unit: "short", bars: true });
 }
 
-interface Figure extends About {
-  decimals?: number;
-}
-
 /** One number, and the colour that says whether it is good. */
-export function figure(about: Figure): Unplaced {
+export function figure(about: About): Unplaced {
   const options: StatOptions = {
     reduceOptions: { calcs: ["lastNotNull"], fields: "", values: false },
     orientation: VizOrientation.Auto,
@@ -205,7 +201,6 @@ export function figure(about: Figure): Unplaced {
       defaults: {
         unit: about.unit,
         noValue: NO_VALUE,
-        ...(about.decimals === undefined ? {} : { decimals: about.decimals }),
         color: { mode: FieldColorModeId.Thresholds },
         thresholds: thresholds(about),
       },

@@ -74,7 +74,6 @@ export const memoryAndJobs: Page = {
           description: "By all scheduler processes. At the number of workers for long: there are too few, see AETHER_KERNEL_WORKERS_….",
           unit: "short",
           width: 6,
-          decimals: 0,
           queries: { jobs: "sum(aether_jobs_running)" },
         }),
         figure({
@@ -82,7 +81,6 @@ export const memoryAndJobs: Page = {
           description: "Jobs that were given up and need a look: `aether task list`, then `aether task replay` or `cancel`.",
           unit: "short",
           width: 6,
-          decimals: 0,
           limit: 1,
           queries: { jobs: 'sum(max by (pool) (aether_jobs{state="HUMAN_REVIEW"}))' },
         }),

@@ -15,7 +15,6 @@ export const rooms: Page = {
           unit: "short",
           width: 6,
           height: 8,
-          decimals: 0,
           queries: { rooms: "sum(voice_session_active)" },
         }),
         timeline({

@@ -41,8 +41,7 @@ export const turnLatency: Page = {
           description: "How many ended within the window. With a handful, percentiles say little: choose a longer window.",
           unit: "short",
           width: 4,
-          decimals: 0,
-          queries: { turns: `sum(increase(voice_turns_total{end!="withdrawn"}[$window]))` },
+          queries: { turns: count("voice_turns_total", { of: '{end!="withdrawn"}' }) },
         }),
         figure({
           title: "Turns that failed",
